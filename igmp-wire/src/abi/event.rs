@@ -1,0 +1,111 @@
+//! What the XDP program hands to the agent.
+
+use super::byte_layout;
+
+/// Most sources that an event of the middle size holds.
+pub const MEDIUM_EVENT_SOURCES: usize = 64;
+/// Most sources that an event can hold: those of one record that fills a jumbo frame.
+pub const LARGE_EVENT_SOURCES: usize = 2_240;
+
+/// An event in the ring. Its source addresses follow it directly, four bytes each, in network order as received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Event {
+    /// When the packet was received, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub time: u64,
+    /// The interface's slot.
+    pub slot: u32,
+    /// The group; 0 for a General Query.
+    pub group: u32,
+    /// IP source of the packet: the reporter, or the other querier.
+    pub sender: u32,
+    /// How many sources follow.
+    pub source_count: u16,
+    /// [`EventKind`] as a number.
+    pub kind: u8,
+    /// Version of a query, 1 to 3; 0 for other kinds.
+    pub version: u8,
+    /// Max Resp Code of a query as received.
+    pub max_resp_code: u8,
+    /// S flag and QRV of a query as received.
+    pub s_qrv: u8,
+    /// QQIC of a query as received.
+    pub qqic: u8,
+    /// Always 0.
+    pub reserved: u8,
+    /// Always 0.
+    pub reserved_too: u32,
+}
+
+byte_layout!(Event, 32, {
+    time: u64, slot: u32, group: u32, sender: u32, source_count: u16, kind: u8, version: u8,
+    max_resp_code: u8, s_qrv: u8, qqic: u8, reserved: u8, reserved_too: u32,
+});
+
+/// What an event is about. The record kinds have the codes of RFC 9776 §4.2.13.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EventKind {
+    /// A group record of this type, codes 1 to 6.
+    IsInclude = 1,
+    /// See [`RecordKind`](crate::igmp::RecordKind).
+    IsExclude = 2,
+    /// See [`RecordKind`](crate::igmp::RecordKind).
+    ToInclude = 3,
+    /// See [`RecordKind`](crate::igmp::RecordKind).
+    ToExclude = 4,
+    /// See [`RecordKind`](crate::igmp::RecordKind).
+    Allow = 5,
+    /// See [`RecordKind`](crate::igmp::RecordKind).
+    Block = 6,
+    /// A version 1 report.
+    ReportV1 = 7,
+    /// A version 2 report.
+    ReportV2 = 8,
+    /// A version 2 Leave.
+    Leave = 9,
+    /// A query of another router.
+    Query = 10,
+}
+
+impl EventKind {
+    /// The kind with this number.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::IsInclude,
+            2 => Self::IsExclude,
+            3 => Self::ToInclude,
+            4 => Self::ToExclude,
+            5 => Self::Allow,
+            6 => Self::Block,
+            7 => Self::ReportV1,
+            8 => Self::ReportV2,
+            9 => Self::Leave,
+            10 => Self::Query,
+            _ => return None,
+        })
+    }
+}
+
+/// The sizes in which room in the ring is reserved: the verifier wants a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventSize {
+    /// No sources.
+    Small,
+    /// Up to [`MEDIUM_EVENT_SOURCES`].
+    Medium,
+    /// Up to [`LARGE_EVENT_SOURCES`].
+    Large,
+}
+
+impl EventSize {
+    /// The smallest size with room for this many sources.
+    #[inline(always)]
+    pub const fn of(source_count: u16) -> Self {
+        match source_count as usize {
+            0 => Self::Small,
+            1..=MEDIUM_EVENT_SOURCES => Self::Medium,
+            _ => Self::Large,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The order in which a packet is judged.
+//!
+//! The XDP program and user space call the same functions, so they accept and refuse the same packets for the same
+//! reasons. The order is fixed because a packet is counted under the first reason that applies: fragment, length,
+//! checksum, TTL, type, Router Alert, source, and then what the message itself says.
+
+use core::net::Ipv4Addr;
+
+use crate::{
+    Packet, Refusal,
+    abi::{Change, InterfaceConfig, InterfaceFlags},
+    address, checksum,
+    ethernet::{self, Vlan},
+    igmp::{Kind, MIN_MESSAGE_LEN, Query, Record, RecordKind, RecordWalk, query},
+    ipv4,
+};
+
+/// Where an IGMP packet was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The VLAN of the frame.
+    pub vlan: Vlan,
+    /// Where the IPv4 header begins, in bytes from the start of the frame.
+    pub ip: usize,
+}
+
+/// Finds out whether a frame is IGMP over IPv4, with as little work as possible: most frames are not.
+#[inline(always)]
+pub fn envelope<P: Packet>(packet: &P) -> Option<Envelope> {
+    let link = ethernet::parse(packet)?;
+    if link.ethertype != ethernet::ETHERTYPE_IPV4
+        || ipv4::protocol(packet, link.payload)? != ipv4::PROTOCOL_IGMP
+    {
+        return None;
+    }
+    Some(Envelope {
+        vlan: link.vlan,
+        ip: link.payload,
+    })
+}
+
+/// A message that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A query of another router.
+    Query(Query),
+    /// A version 1 or 2 report, or a Leave.
+    Group {
+        /// Which of them.
+        kind: Kind,
+        /// The group; in 224.0.0.0/24 it makes no state.
+        group: Ipv4Addr,
+    },
+    /// A version 3 report whose records are all within the message.
+    Report(RecordWalk),
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// What the packet is, as far as it could be told. It is counted as that, whatever the outcome.
+    pub kind: Option<Kind>,
+    /// IP source of the packet; 0.0.0.0 where the header was unreadable.
+    pub source: Ipv4Addr,
+    /// IP destination of the packet; 0.0.0.0 where the header was unreadable.
+    pub destination: Ipv4Addr,
+    /// The message, or why it was refused.
+    pub outcome: Result<Message, Refusal>,
+}
+
+/// Judges the IGMP packet whose IPv4 header is at `ip`, for an interface with this configuration.
+///
+/// A version 3 report is still to be walked to see whether its records fit: see [`fits`].
+#[inline(always)]
+pub fn admit<P: Packet>(packet: &P, ip: usize, frame_len: usize, config: &InterfaceConfig) -> Admission {
+    let mut admission = Admission {
+        kind: None,
+        source: Ipv4Addr::UNSPECIFIED,
+        destination: Ipv4Addr::UNSPECIFIED,
+        outcome: Err(Refusal::TooShort),
+    };
+    let header = match ipv4::parse(packet, ip, frame_len) {
+        Ok(header) => header,
+        Err(refusal) => {
+            admission.outcome = Err(refusal);
+            return admission;
+        }
+    };
+    admission.source = header.source;
+    admission.destination = header.destination;
+    admission.outcome = judge(packet, &header, config, &mut admission.kind);
+    admission
+}
+
+#[inline(always)]
+fn judge<P: Packet>(
+    packet: &P,
+    header: &ipv4::Header,
+    config: &InterfaceConfig,
+    found: &mut Option<Kind>,
+) -> Result<Message, Refusal> {
+    if header.fragment {
+        return Err(Refusal::Fragment);
+    }
+    let (offset, len) = (header.payload(), header.payload_len);
+    if len < MIN_MESSAGE_LEN {
+        return Err(Refusal::TooShort);
+    }
+    let [message_type, code, _, _, a, b, c, d] =
+        packet.read::<MIN_MESSAGE_LEN>(offset).ok_or(Refusal::TooShort)?;
+    *found = Kind::of(message_type, code, len);
+
+    let header_sum = packet
+        .sum(header.offset, header.header_len)
+        .ok_or(Refusal::TooShort)?;
+    let payload_sum = packet.sum(offset, len).ok_or(Refusal::TooShort)?;
+    if !checksum::valid(header_sum) || !checksum::valid(payload_sum) {
+        return Err(Refusal::Checksum);
+    }
+    if header.ttl != 1 {
+        return Err(Refusal::Ttl);
+    }
+    let Some(kind) = *found else {
+        // A query of 9 to 11 bytes is of no version (RFC 9776 §7.1); any other type is not ours.
+        let is_query = message_type == crate::igmp::message::TYPE_QUERY;
+        return Err(if is_query {
+            Refusal::Malformed
+        } else {
+            Refusal::UnknownType
+        });
+    };
+    if kind == Kind::ReportV3 && config.version < 3 {
+        // To a version 1 or 2 router a version 3 report is an unknown type, which it ignores (RFC 2236 §2.1).
+        return Err(Refusal::UnknownType);
+    }
+    if config.has(InterfaceFlags::REQUIRE_ROUTER_ALERT)
+        && kind.carries_router_alert()
+        && !ipv4::has_router_alert(packet, header)
+    {
+        return Err(Refusal::RouterAlert);
+    }
+    if !source_is_plausible(header.source, kind, config) {
+        return Err(Refusal::Source);
+    }
+
+    let group = Ipv4Addr::new(a, b, c, d);
+    match kind {
+        Kind::QueryV1 | Kind::QueryV2 | Kind::QueryV3 => {
+            query::parse(packet, kind, offset, len).map(Message::Query)
+        }
+        Kind::ReportV1 | Kind::ReportV2 | Kind::Leave => {
+            // Versions 1 and 2 cannot name sources, so nothing they say counts in the source-specific range
+            // (RFC 4604 §3.5 and §3.7).
+            judge_group(group, true)?;
+            Ok(Message::Group { kind, group })
+        }
+        Kind::ReportV3 => RecordWalk::new(packet, offset, len).map(Message::Report),
+    }
+}
+
+/// Whether a packet may come from `source`.
+///
+/// 0.0.0.0 is right for hosts that have no address yet (RFC 9776 §4.2.14) and for snooping switches that query without
+/// being queriers (RFC 4541 §2.1.1). A query from outside the interface's networks is refused always: the lowest
+/// address becomes querier, so a forged one would silence the real querier.
+#[inline(always)]
+fn source_is_plausible(source: Ipv4Addr, kind: Kind, config: &InterfaceConfig) -> bool {
+    if source.is_unspecified() {
+        return true;
+    }
+    let bits = source.to_bits();
+    if !address::is_unicast(source) || config.is_own(bits) {
+        return false;
+    }
+    let verify = kind.is_query() || config.has(InterfaceFlags::VERIFY_SOURCE_SUBNET);
+    !verify || config.prefix_count == 0 || config.is_on_link(bits)
+}
+
+/// Judges the group that a report names. `any_source` says that the report asks for every source of it.
+///
+/// # Errors
+///
+/// [`Refusal::Group`] for what is not multicast and for 224.0.0.1, [`Refusal::SsmRange`] for an any-source report in
+/// 232.0.0.0/8.
+#[inline(always)]
+pub fn judge_group(group: Ipv4Addr, any_source: bool) -> Result<(), Refusal> {
+    if !address::is_multicast(group) || group.to_bits() == address::ALL_SYSTEMS.to_bits() {
+        return Err(Refusal::Group);
+    }
+    if any_source && address::is_ssm(group) {
+        return Err(Refusal::SsmRange);
+    }
+    Ok(())
+}
+
+/// Judges one record of a version 3 report. `Ok` is what the record changes; unknown types (RFC 9776 §4.2.13) and
+/// groups of 224.0.0.0/24 change nothing.
+///
+/// # Errors
+///
+/// See [`judge_group`]. The other records of the report are processed nevertheless (RFC 4604 §3.1).
+#[inline(always)]
+pub fn judge_record(record: &Record) -> Result<Change, Refusal> {
+    let Some(kind) = RecordKind::from_code(record.code) else {
+        return Ok(Change::Nothing);
+    };
+    let any_source = matches!(kind, RecordKind::IsExclude | RecordKind::ToExclude);
+    judge_group(record.group, any_source)?;
+    if address::is_link_local_group(record.group) {
+        return Ok(Change::Nothing);
+    }
+    Ok(Change::of_record(kind, record.source_count))
+}
+
+/// Walks a version 3 report to its end without doing anything, so that one whose records do not fit is refused before
+/// any of them has changed state.
+///
+/// # Errors
+///
+/// [`Refusal::Malformed`] where a record does not fit.
+pub fn fits<P: Packet>(packet: &P, walk: &RecordWalk) -> Result<(), Refusal> {
+    let mut walk = *walk;
+    while walk.next(packet)?.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! IPv4 headers, as far as a receiver of IGMP looks at them.
+
+use core::net::Ipv4Addr;
+
+use crate::{Packet, Refusal};
+
+/// Length of a header without options, in bytes.
+pub const MIN_HEADER_LEN: usize = 20;
+/// IP protocol number of IGMP.
+pub const PROTOCOL_IGMP: u8 = 2;
+/// The Router Alert option (RFC 2113 §2.1): copied, number 20, length 4, value 0.
+pub const ROUTER_ALERT: [u8; 4] = [0x94, 0x04, 0x00, 0x00];
+/// The IP option type of Router Alert.
+const OPTION_ROUTER_ALERT: u8 = 0x94;
+/// The largest number of option bytes that an IPv4 header can hold.
+const MAX_OPTIONS_LEN: usize = 40;
+
+/// What an IPv4 header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Where the header begins in the frame, in bytes.
+    pub offset: usize,
+    /// Length of the header with its options, in bytes, 20 to 60.
+    pub header_len: usize,
+    /// Length of the payload, in bytes. The frame may be longer (Ethernet padding).
+    pub payload_len: usize,
+    /// Whether this is a fragment: more are to follow, or the offset is not zero.
+    pub fragment: bool,
+    /// Time to live.
+    pub ttl: u8,
+    /// Protocol number of the payload.
+    pub protocol: u8,
+    /// Source address.
+    pub source: Ipv4Addr,
+    /// Destination address.
+    pub destination: Ipv4Addr,
+}
+
+impl Header {
+    /// Where the payload begins in the frame, in bytes.
+    #[inline(always)]
+    pub const fn payload(&self) -> usize {
+        self.offset + self.header_len
+    }
+}
+
+/// Reads the protocol number alone, to tell IGMP from all other traffic with as little work as possible.
+///
+/// `None` where the frame is too short or the version is not 4.
+#[inline(always)]
+pub fn protocol<P: Packet>(packet: &P, offset: usize) -> Option<u8> {
+    let bytes = packet.read::<MIN_HEADER_LEN>(offset)?;
+    (bytes[0] >> 4 == 4).then_some(bytes[9])
+}
+
+/// Reads the header at `offset`.
+///
+/// # Errors
+///
+/// [`Refusal::TooShort`] where the frame ends before the header or before the length that the header gives;
+/// [`Refusal::Malformed`] where the version, the header length or the total length cannot be.
+#[inline(always)]
+pub fn parse<P: Packet>(packet: &P, offset: usize, frame_len: usize) -> Result<Header, Refusal> {
+    let bytes = packet.read::<MIN_HEADER_LEN>(offset).ok_or(Refusal::TooShort)?;
+    let header_len = ((bytes[0] & 0x0f) as usize) * 4;
+    let total_len = u16::from_be_bytes([bytes[2], bytes[3]]) as usize;
+    if bytes[0] >> 4 != 4 || header_len < MIN_HEADER_LEN || total_len < header_len {
+        return Err(Refusal::Malformed);
+    }
+    if offset + total_len > frame_len {
+        return Err(Refusal::TooShort);
+    }
+    Ok(Header {
+        offset,
+        header_len,
+        payload_len: total_len - header_len,
+        fragment: u16::from_be_bytes([bytes[6], bytes[7]]) & 0x3fff != 0,
+        ttl: bytes[8],
+        protocol: bytes[9],
+        source: Ipv4Addr::new(bytes[12], bytes[13], bytes[14], bytes[15]),
+        destination: Ipv4Addr::new(bytes[16], bytes[17], bytes[18], bytes[19]),
+    })
+}
+
+/// Whether the header carries the Router Alert option (RFC 2113), at whatever place among its options. The option's
+/// value is ignored, as RFC 2113 §2.1 asks.
+#[inline(always)]
+pub fn has_router_alert<P: Packet>(packet: &P, header: &Header) -> bool {
+    let first = header.offset + MIN_HEADER_LEN;
+    // Nearly every IGMP packet has this option alone, so that case is one comparison.
+    if header.header_len >= MIN_HEADER_LEN + 4
+        && let Some([OPTION_ROUTER_ALERT, 4, ..]) = packet.read::<4>(first)
+    {
+        return true;
+    }
+    let mut skip = 0;
+    let mut at = 0;
+    while at < MAX_OPTIONS_LEN {
+        if MIN_HEADER_LEN + at + 2 > header.header_len {
+            return false;
+        }
+        let Some([kind, len]) = packet.read::<2>(first + at) else {
+            return false;
+        };
+        at += 1;
+        // Walking byte by byte, with a count of bytes that belong to an option already seen, keeps every offset a
+        // constant of the unrolled loop; an offset taken from the packet would have to be bounded again at each turn.
+        if skip > 0 {
+            skip -= 1;
+            continue;
+        }
+        match kind {
+            0 => return false,
+            1 => {}
+            OPTION_ROUTER_ALERT => return len == 4,
+            _ if len < 2 => return false,
+            _ => skip = len - 1,
+        }
+    }
+    false
+}
