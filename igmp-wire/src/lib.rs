@@ -7,7 +7,7 @@
 //!
 //! Nothing that takes bytes from the network panics: each read goes through [`Packet::read`], which answers `None`
 //! outside the frame. Emitting writes into a buffer whose length the caller took from the matching `buffer_len`; a
-//! shorter one is refused with [`BufferTooSmall`](emit::BufferTooSmall).
+//! shorter one is refused with [`emit::Error`], and so is a message that no IPv4 packet can hold.
 //!
 //! # Map of the crate
 //!
@@ -18,6 +18,7 @@
 //! | [`igmp`] | the messages themselves: queries, reports, leaves, group records, the floating code |
 //! | [`admit`] | the order in which a packet is judged, and the verdict |
 //! | [`refusal`] | one variant for each reason to refuse a packet, and the counter it stands for |
+//! | [`emit`] | the same messages to be sent, in packets and frames |
 //! | [`address`] | classes of IPv4 addresses that IGMP treats apart |
 //! | [`abi`] | map keys, map values, events, counters and limits of the boundary between kernel and agent |
 
@@ -28,6 +29,7 @@ pub mod abi;
 pub mod address;
 pub mod admit;
 pub mod checksum;
+pub mod emit;
 pub mod ethernet;
 pub mod igmp;
 pub mod ipv4;
