@@ -1,0 +1,307 @@
+//! What the lab shows: hosts join and leave, and after each step what the router knows. Nothing here waits for a fixed
+//! time; each step ends when the router has done its part, or fails when it has not in time.
+
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::{HOST_INTERFACE, Lab, interrupt, router};
+use crate::command;
+use crate::ui;
+
+/// A group each of the three hosts joins, from any source.
+const SHARED: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
+/// A group the version 2 host alone joins.
+const OWN: Ipv4Addr = Ipv4Addr::new(239, 2, 2, 2);
+/// A group of the source-specific range, for the version 3 host.
+const SPECIFIC: Ipv4Addr = Ipv4Addr::new(232, 1, 1, 1);
+/// Two senders of it.
+const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
+
+/// How long the router may take to see what a host sends at once.
+const SOON: Duration = Duration::from_secs(5);
+/// How long a leave may take: two Last Member Query Intervals, with time to spare.
+const LEAVE: Duration = Duration::from_secs(8);
+/// How long the next general query and the answers to it may take: a Query Interval and a maximum response time.
+const ROUND: Duration = Duration::from_secs(20);
+/// How long a group may outlive its last report: the Group Membership Interval, with time to spare.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+/// Tells the story, from the start of igmpd to the last leave.
+///
+/// # Errors
+///
+/// When the router does not do its part in time, or on Ctrl-C.
+pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
+    ui::headline("A router and three hosts, each in a network namespace of its own");
+    for host in &lab.hosts {
+        println!(
+            "The host {} speaks IGMPv{}; its {HOST_INTERFACE} ({}) is linked to the router's {} ({}).",
+            host.namespace(),
+            host.version(),
+            host.address(),
+            host.router_interface(),
+            host.router_address(),
+        );
+    }
+    println!(
+        "igmpd runs in {} with {}.",
+        lab.router.namespace(),
+        router::configuration_file(&lab.directory.0).display()
+    );
+    lab.router.wait_for(
+        "interfaces",
+        SOON * 2,
+        "bring up its three interfaces with native XDP",
+        |answer| {
+            let interfaces = entries(answer, "interface");
+            let ready = |interface: &&Value| {
+                interface["oper-status"] == "up"
+                    && interface["xdp-mode"] == "native"
+                    && interface["igmp"]["is-querier"] == true
+            };
+            interfaces.iter().filter(ready).count() == 3
+        },
+    )?;
+    println!("Its XDP program is attached to each link in native mode, and it is the querier there:");
+    show(lab, "interfaces")?;
+
+    ui::headline("Every host joins a group, from any source");
+    println!(
+        "Each host joins {SHARED}, and the IGMPv2 host {OWN} too: their kernels report it, each in its version."
+    );
+    let [v1, v2, v3] = &lab.hosts;
+    let v1_shared = v1.join(SHARED, &[])?;
+    let v2_shared = v2.join(SHARED, &[])?;
+    let v2_own = v2.join(OWN, &[])?;
+    let v3_shared = v3.join(SHARED, &[])?;
+    lab.router
+        .wait_for("groups", SOON, "learn the four memberships", |answer| {
+            [
+                ("lan1", SHARED, 1),
+                ("lan2", SHARED, 2),
+                ("lan2", OWN, 2),
+                ("lan3", SHARED, 3),
+            ]
+            .iter()
+            .all(|(interface, group, version)| {
+                find(answer, interface, *group).is_some_and(|entry| {
+                    entry["filter-mode"] == "exclude" && entry["compatibility-mode"] == *version
+                })
+            })
+        })?;
+    show(lab, "groups")?;
+
+    ui::headline("The IGMPv3 host asks for one sender, then for a second");
+    let [_, _, v3] = &lab.hosts;
+    println!(
+        "It joins {SPECIFIC} from {} with MCAST_JOIN_SOURCE_GROUP, then from {}.",
+        SOURCES[0], SOURCES[1]
+    );
+    let specific = v3.join(SPECIFIC, &SOURCES[..1])?;
+    wait_for_sources(lab, &SOURCES[..1], SOON, "learn the first source")?;
+    specific.add_source(SOURCES[1])?;
+    wait_for_sources(lab, &SOURCES, SOON, "learn the second source")?;
+    show(lab, "groups")?;
+
+    ui::headline("The IGMPv1 host leaves, and says nothing");
+    println!(
+        "IGMPv1 has no leave message: the router keeps {SHARED} on lan1 until its timer is up. More of that below."
+    );
+    drop(v1_shared);
+
+    ui::headline("A general query goes round");
+    println!(
+        "The hosts answer it with what the router knows already, so their reports never leave the kernel:"
+    );
+    let before = lab.router.show("statistics")?;
+    let counters = |answer: &Value, interface: &str| {
+        let entry = entries(answer, "interface")
+            .iter()
+            .find(|entry| entry["interface-name"] == interface)
+            .cloned();
+        let entry = entry.unwrap_or_default();
+        let number = |value: &Value| value.as_u64().unwrap_or_default();
+        (
+            number(&entry["sent"]["general-query"]),
+            number(&entry["refreshed-in-kernel"]),
+            number(&entry["events"]),
+        )
+    };
+    lab.router.wait_for(
+        "statistics",
+        ROUND,
+        "ask, and refresh in the kernel what was answered",
+        |answer| {
+            ["lan2", "lan3"].iter().all(|interface| {
+                let (queries_before, refreshed_before, _) = counters(&before, interface);
+                let (queries, refreshed, _) = counters(answer, interface);
+                queries_before < queries && refreshed_before < refreshed
+            })
+        },
+    )?;
+    let after = lab.router.show("statistics")?;
+    for interface in ["lan2", "lan3"] {
+        let (queries_before, refreshed_before, events_before) = counters(&before, interface);
+        let (queries, refreshed, events) = counters(&after, interface);
+        println!(
+            "  {interface}: {} general query sent, {} memberships refreshed in the kernel, {} events for igmpd",
+            queries - queries_before,
+            refreshed.saturating_sub(refreshed_before),
+            events.saturating_sub(events_before),
+        );
+    }
+
+    ui::headline("The IGMPv2 host leaves a group");
+    println!(
+        "It sends a leave; the router asks twice whether anyone else wants {OWN}, hears nothing, and forgets it."
+    );
+    drop(v2_own);
+    let took = lab
+        .router
+        .wait_for("groups", LEAVE, "forget the group that was left", |answer| {
+            find(answer, "lan2", OWN).is_none()
+        })?;
+    println!("That took {:.1} s.", took.as_secs_f32());
+    show(lab, "groups")?;
+
+    ui::headline("The IGMPv3 host does without one sender, then leaves the group");
+    println!(
+        "It blocks {}: the router asks for that source alone and keeps the other.",
+        SOURCES[0]
+    );
+    specific.drop_source(SOURCES[0])?;
+    wait_for_sources(lab, &SOURCES[1..], LEAVE, "forget the source that was blocked")?;
+    show(lab, "groups")?;
+    println!("Now it leaves {SPECIFIC} altogether.");
+    drop(specific);
+    lab.router
+        .wait_for("groups", LEAVE, "forget the group that was left", |answer| {
+            find(answer, "lan3", SPECIFIC).is_none()
+        })?;
+
+    ui::headline("The group of the silent IGMPv1 host times out");
+    lab.router.wait_for(
+        "groups",
+        TIMEOUT,
+        "let the group of the version 1 host time out",
+        |answer| find(answer, "lan1", SHARED).is_none(),
+    )?;
+    println!("Nobody on lan1 has reported {SHARED} for a Group Membership Interval. What is left:");
+    show(lab, "groups")?;
+    show(lab, "statistics")?;
+
+    drop((v2_shared, v3_shared));
+    lab.router
+        .wait_for("groups", LEAVE, "forget the last groups", |answer| {
+            entries(answer, "group").is_empty()
+        })?;
+    println!("The last two hosts have left as well, and the router knows no group any more.");
+    Ok(())
+}
+
+/// Keeps the lab up, with memberships to look at, until Ctrl-C.
+///
+/// # Errors
+///
+/// When a host cannot join, when igmpd ends, or on Ctrl-C.
+pub(crate) fn hold(lab: &mut Lab) -> Result<()> {
+    ui::headline("The lab stays up until Ctrl-C");
+    let [v1, v2, v3] = &lab.hosts;
+    let memberships = [
+        v1.join(SHARED, &[])?,
+        v2.join(SHARED, &[])?,
+        v3.join(SPECIFIC, &SOURCES)?,
+    ];
+    lab.router
+        .wait_for("groups", SOON, "learn the memberships", |answer| {
+            entries(answer, "group").len() == 3
+        })?;
+    let [_, _, v3] = &lab.hosts;
+    let ours = std::env::current_exe().context("where this program lies")?;
+    println!("The hosts have joined again: {SHARED} on lan1 and lan2, {SPECIFIC} on lan3.");
+    println!("From another terminal, as root:");
+    for arguments in [
+        &["show", "groups"][..],
+        &["show", "interfaces"],
+        &["show", "statistics"],
+        &["monitor"],
+    ] {
+        println!("  {}", command::display(&lab.router.igmpctl(arguments)));
+    }
+    println!(
+        "  ip netns exec {} tcpdump -n -i lan3 igmp",
+        lab.router.namespace()
+    );
+    println!("  ip netns exec {} cat /proc/net/igmp", v3.namespace());
+    println!(
+        "  ip netns exec {} {} join 239.3.3.3",
+        v3.namespace(),
+        ours.display()
+    );
+    println!(
+        "  ip netns exec {} {} join 232.3.3.3 --source 192.0.2.3",
+        v3.namespace(),
+        ours.display()
+    );
+    println!("  tail -f {}", router::log_file(&lab.directory.0).display());
+    loop {
+        if interrupt::check().is_err() {
+            break;
+        }
+        lab.router.check_alive()?;
+        thread::sleep(interrupt::POLL);
+    }
+    drop(memberships);
+    Ok(())
+}
+
+fn wait_for_sources(lab: &mut Lab, sources: &[Ipv4Addr], limit: Duration, what_for: &str) -> Result<()> {
+    let wanted: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    lab.router.wait_for("groups", limit, what_for, |answer| {
+        find(answer, "lan3", SPECIFIC).is_some_and(|entry| {
+            let known: Vec<&str> = entries(entry, "source")
+                .iter()
+                .filter_map(|source| source["source-address"].as_str())
+                .collect();
+            entry["filter-mode"] == "include" && known == wanted
+        })
+    })?;
+    Ok(())
+}
+
+/// Runs `igmpctl show WHAT` for the reader, under the command line that shows the same.
+fn show(lab: &Lab, what: &str) -> Result<()> {
+    let mut igmpctl = lab.router.igmpctl(&["show", what]);
+    let line = format!("# igmpctl show {what}");
+    if ui::is_colourful() {
+        println!("\x1b[2m{line}\x1b[0m");
+    } else {
+        println!("{line}");
+    }
+    // Its own standard output is ours, so that it sees a terminal where there is one.
+    let status = igmpctl
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot start igmpctl")?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", command::display(&igmpctl));
+    }
+    Ok(())
+}
+
+/// The list under this key; empty when there is none.
+fn entries<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
+    answer[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn find<'a>(answer: &'a Value, interface: &str, group: Ipv4Addr) -> Option<&'a Value> {
+    let group = group.to_string();
+    entries(answer, "group")
+        .iter()
+        .find(|entry| entry["interface-name"] == interface && entry["group-address"] == *group)
+}

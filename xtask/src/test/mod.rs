@@ -1,0 +1,175 @@
+//! Every check and every test of the workspace, and one closing line over all of them.
+
+mod tally;
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use self::tally::Tally;
+use crate::build::{self, Built, Profile};
+use crate::command;
+use crate::ebpf;
+use crate::lint::{self, Check};
+use crate::setup::{Installation, Need};
+use crate::ui;
+use crate::workspace::Workspace;
+
+/// A part of the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Formatting, clippy, rustdoc.
+    Lint,
+    /// The tests that need no privilege, simulations included.
+    Unit,
+    /// The tests that load the XDP program and run igmpd in network namespaces; they need root.
+    Privileged,
+}
+
+/// The test programs of the host crates that cannot be without tests: if one runs none, something hides them.
+const UNIT_TESTS: &[&str] = &["igmp_core", "igmp_user", "igmp_wire", "xtask"];
+
+/// Sets up, builds, and runs the parts asked for (all when none is named), only tests matching `filter` when given.
+///
+/// # Errors
+///
+/// When the set-up or the build fails; failing tests and checks are no error but an exit code.
+pub(crate) fn run(
+    workspace: &Workspace,
+    only: &[Part],
+    filter: Option<&str>,
+    installation: Installation,
+) -> Result<ExitCode> {
+    let started = Instant::now();
+    let wanted = |part| match only {
+        [] => !(part == Part::Lint && filter.is_some()),
+        parts => parts.contains(&part),
+    };
+    ui::headline("build");
+    let built = build::everything(workspace, Profile::Debug, Need::Test, installation)?;
+    let mut total = Tally::default();
+    let mut times = vec![("build", started.elapsed())];
+    for (part, name) in [
+        (Part::Lint, "checks"),
+        (Part::Unit, "unit tests"),
+        (Part::Privileged, "privileged tests"),
+    ] {
+        if !wanted(part) {
+            continue;
+        }
+        let started = Instant::now();
+        match part {
+            Part::Lint => run_checks(workspace, &built, &mut total),
+            Part::Unit => {
+                ui::headline(name);
+                let mut cargo = cargo_test(workspace, &built);
+                cargo
+                    .args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"])
+                    .args(filter);
+                let expected = if filter.is_none() { UNIT_TESTS } else { &[] };
+                run_tests(name, &mut cargo, expected, filter.is_some(), &mut total)?;
+            }
+            Part::Privileged => {
+                ui::headline(name);
+                let mut cargo = cargo_test(workspace, &built);
+                let allowed = become_root(&mut cargo);
+                cargo.args(["--package=tests"]).args(filter);
+                match allowed {
+                    Ok(()) => run_tests(name, &mut cargo, &[], filter.is_some(), &mut total)?,
+                    Err(error) => total.fail(format!("{name}: {error:#}")),
+                }
+            }
+        }
+        times.push((name, started.elapsed()));
+    }
+
+    ui::headline("result");
+    for (name, time) in times {
+        println!("{name}: {:.1} s", time.as_secs_f32());
+    }
+    for failure in &total.failures {
+        println!("failed: {failure}");
+    }
+    println!("total time: {:.1} s", started.elapsed().as_secs_f32());
+    println!("{total}");
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_checks(workspace: &Workspace, built: &Built, total: &mut Tally) {
+    for Check { name, mut command } in lint::checks(workspace, &built.toolchain, &built.object) {
+        ui::headline(name);
+        if let Err(error) = command::check(&mut command) {
+            total.fail(format!("{name}: {error:#}"));
+        }
+    }
+}
+
+fn cargo_test(workspace: &Workspace, built: &Built) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo
+        .args(["test", "--no-fail-fast"])
+        .env(ebpf::OBJECT_VARIABLE, &built.object)
+        // Where the tests find igmpd and igmpctl, built by now.
+        .env("IGMP_BINARIES", absolute(&built.binaries));
+    cargo
+}
+
+fn absolute(path: &Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Lets cargo run the test programs, but not the compiler, as root.
+fn become_root(cargo: &mut Command) -> Result<()> {
+    if !command::is_root() {
+        command::as_root("true", "Running the privileged tests")?;
+        cargo.args(["--config", r#"target.'cfg(unix)'.runner=["sudo", "-E"]"#]);
+    }
+    Ok(())
+}
+
+/// Runs cargo, passes on what it prints as it comes, and counts. A run that fails without a failed test (it did not
+/// compile, a test program crashed) counts as one failure, and so does a test program that should have tests and ran
+/// none.
+fn run_tests(
+    name: &str,
+    cargo: &mut Command,
+    expected: &[&str],
+    filtered: bool,
+    total: &mut Tally,
+) -> Result<()> {
+    let (reader, writer) = io::pipe().context("cannot make a pipe")?;
+    // One pipe for both: which test program a result belongs to is in the order of the lines.
+    cargo
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().context("cannot share a pipe")?)
+        .stderr(writer);
+    if io::stdout().is_terminal() {
+        cargo.env("CARGO_TERM_COLOR", "always");
+    }
+    let mut child = cargo
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", command::display(cargo)))?;
+    // Else the pipe would stay open here after cargo has ended.
+    cargo.stdout(Stdio::null()).stderr(Stdio::null());
+
+    let mut tally = Tally::default();
+    let mut stdout = io::stdout();
+    for line in BufReader::new(reader).split(b'\n') {
+        let mut line = line.context("cannot read the output of cargo test")?;
+        tally.read(&String::from_utf8_lossy(&line));
+        line.push(b'\n');
+        stdout.write_all(&line).context("cannot print")?;
+    }
+    let status = child.wait().context("cannot wait for cargo test")?;
+    tally.conclude(name, status.success(), expected, filtered);
+    total.add(tally);
+    Ok(())
+}
