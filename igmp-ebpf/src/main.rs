@@ -1,2 +1,60 @@
+//! The XDP programs of the IGMP router.
+//!
+//! [`igmp_router`] is attached to interfaces and learns memberships from the reports that arrive there;
+//! [`igmp_control`] is never attached and changes the maps in place on behalf of the agent.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`maps`] | every map |
+//! | [`packet`] | the reader that the parser of `igmp-wire` runs on |
+//! | [`receive`] | from the frame to the verdict |
+//! | [`report`] | groups and records |
+//! | [`sources`] | the sources of a record |
+//! | [`query`] | queries of other routers |
+//! | [`event`] | handing changes to the agent |
+//! | [`count`] | counters |
+//! | [`control`] | commands of the agent |
+//! | [`atomic`] | atomic operations on map values |
+
 #![no_std]
 #![no_main]
+#![expect(
+    internal_features,
+    reason = "the only way to atomic operations on the BPF target"
+)]
+#![feature(adt_const_params, core_intrinsics)]
+
+mod atomic;
+mod control;
+mod count;
+mod event;
+mod maps;
+mod packet;
+mod query;
+mod receive;
+mod report;
+mod sources;
+
+use aya_ebpf::{macros::xdp, programs::XdpContext};
+
+/// Learns memberships from IGMP and passes everything else untouched.
+#[xdp]
+pub(crate) fn igmp_router(context: XdpContext) -> u32 {
+    receive::receive(context.ctx)
+}
+
+/// Carries out the [`Command`](igmp_wire::abi::Command)s that are the packet.
+#[xdp]
+pub(crate) fn igmp_control(context: XdpContext) -> u32 {
+    control::run(context.ctx)
+}
+
+/// The kernel takes helpers such as `bpf_loop` from programs with a compatible licence only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

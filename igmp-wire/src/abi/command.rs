@@ -19,7 +19,8 @@ pub enum Operation {
     /// Like `Change`, but where there is no entry insert one with the flags of `set` and the times of `last_report`.
     /// The limits of an interface do not apply, those of the map do.
     Upsert = 2,
-    /// Delete the entry if none of its times is later than `last_report[0]`; read it in either case.
+    /// Delete the entry if none of its times is later than `last_report[0]` and it carries no mark of a lost event; read
+    /// it in either case.
     DeleteUnlessNewer = 3,
 }
 

@@ -10,7 +10,8 @@ pub struct InterfaceCounters {
     pub received: [u64; RECEIVED_COUNT],
     /// Packets refused, by [`Refusal`].
     pub dropped: [u64; Refusal::COUNT],
-    /// Reports that changed nothing and were handled without waking the agent.
+    /// Memberships that a report repeated, and that were refreshed without waking the agent: one for each version 1 or 2
+    /// report, one for each group record of a version 3 report.
     pub refreshed: u64,
     /// Events handed to the agent.
     pub events: u64,

@@ -31,8 +31,8 @@ pub struct SourceKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct GroupEntry {
-    /// When a report of version 1, 2 and 3 last refreshed the group timer, in nanoseconds of `CLOCK_MONOTONIC`; 0 for
-    /// never. For version 3 that is a record which asks for the group with no source excluded.
+    /// When a report of version 1, 2 and 3 last set the group timer, in nanoseconds of `CLOCK_MONOTONIC`; 0 for never.
+    /// For version 3 that is a record that asks for the group in EXCLUDE mode.
     pub last_report: [u64; 3],
     /// IP source of the last report that was accepted for this group.
     pub reporter: u32,
@@ -62,6 +62,8 @@ impl GroupFlags {
     pub const LOST_JOIN: u32 = 1 << 5;
     /// The event of any other change could not be handed over.
     pub const LOST_CHANGE: u32 = 1 << 6;
+    /// Either mark of a lost event.
+    pub const LOST: u32 = Self::LOST_JOIN | Self::LOST_CHANGE;
 
     /// The flag that lets a report of `version` (1 to 3) refresh the entry.
     #[inline(always)]
@@ -141,7 +143,8 @@ pub enum GroupStep {
     Refresh,
     /// Insert the group with these flags and send an event.
     Insert(u32),
-    /// Send an event; where that fails, set this flag so that the agent finds out.
+    /// Send an event; where that fails, set this flag so that the agent finds out. With [`GroupFlags::LOST_JOIN`] the
+    /// report sets the group timer, so its time is written first.
     Hand(u32),
     /// Go through the sources: refresh those that are known, insert those that are not, and send an event if one was
     /// not known or if the group was not (it is inserted first).

@@ -1,0 +1,107 @@
+//! From the frame to the verdict.
+
+use aya_ebpf::{
+    bindings::{
+        xdp_action::{XDP_DROP, XDP_PASS},
+        xdp_md,
+    },
+    helpers::bpf_ktime_get_ns,
+};
+use igmp_wire::{
+    Refusal,
+    abi::{InterfaceConfig, InterfaceFlags, InterfaceKey},
+    address,
+    admit::{self, Envelope, Message},
+    ethernet::Vlan,
+};
+
+use crate::{
+    count::Counters,
+    maps::INTERFACES,
+    packet::XdpPacket,
+    query,
+    report::{self, Reporter},
+};
+
+/// Handles a frame. Frames that are not IGMP pass untouched.
+#[inline(always)]
+pub(crate) fn receive(context: *mut xdp_md) -> u32 {
+    let packet = XdpPacket::new(context);
+    match admit::envelope(&packet) {
+        Some(envelope) => igmp(packet, &envelope),
+        None => XDP_PASS,
+    }
+}
+
+/// The configuration for a VLAN of the interface that the packet came in on.
+#[inline(always)]
+fn interface<'a>(ifindex: u32, vlan: u16) -> Option<&'a InterfaceConfig> {
+    // SAFETY: the value stays readable while the program runs. If the agent replaces it meanwhile, this one packet may
+    // be judged by another interface's configuration, which is no worse than its arriving a moment earlier or later.
+    unsafe {
+        INTERFACES.get(&InterfaceKey {
+            ifindex,
+            vlan,
+            reserved: 0,
+        })
+    }
+}
+
+#[inline(always)]
+fn igmp(packet: XdpPacket, envelope: &Envelope) -> u32 {
+    let ifindex = packet.ifindex();
+    let configured = match envelope.vlan {
+        Vlan::Untagged => interface(ifindex, 0),
+        Vlan::Tagged(vlan) => interface(ifindex, vlan),
+        Vlan::Stacked(..) => None,
+    };
+    // What belongs to no configured VLAN is counted where it came in.
+    let Some(config) = configured.or_else(|| interface(ifindex, 0)) else {
+        return XDP_PASS;
+    };
+    let Some(counters) = Counters::of(config.slot) else {
+        return XDP_PASS;
+    };
+
+    let admission = admit::admit(&packet, envelope.ip, packet.len(), config);
+    let to_us = address::is_multicast(admission.destination)
+        || admission.destination.is_unspecified()
+        || config.is_own(admission.destination.to_bits());
+    if !to_us {
+        // IGMP between others, such as a multicast traceroute on its way, is not for this router to judge.
+        return XDP_PASS;
+    }
+    counters.received(admission.kind);
+    if configured.is_none() {
+        counters.dropped(Refusal::Vlan);
+        return XDP_PASS;
+    }
+    if !config.has(InterfaceFlags::IGMP) {
+        return XDP_PASS;
+    }
+
+    let handled = admission.outcome.and_then(|message| {
+        // SAFETY: the helper takes no argument and always succeeds.
+        let now = unsafe { bpf_ktime_get_ns() };
+        let reporter = Reporter::new(packet, counters, config, admission.source.to_bits(), now);
+        match message {
+            Message::Query(found) => query::query(&reporter, &found).map(|()| XDP_PASS),
+            Message::Group { kind, group } => {
+                report::group(&reporter, kind, group, config.version).map(|()| XDP_DROP)
+            }
+            Message::Report(records) => report::records(&reporter, records).map(|()| XDP_DROP),
+        }
+    });
+    match handled {
+        Ok(verdict) => verdict,
+        Err(refusal) => {
+            counters.dropped(refusal);
+            // Types that are not ours may be somebody else's on this router.
+            if refusal == Refusal::UnknownType {
+                XDP_PASS
+            } else {
+                XDP_DROP
+            }
+        }
+    }
+}

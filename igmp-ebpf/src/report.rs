@@ -1,0 +1,366 @@
+//! What a report does to groups.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_loop};
+use igmp_wire::{
+    Refusal,
+    abi::{Change, Event, EventKind, GroupEntry, GroupFlags, GroupKey, GroupStep, InterfaceConfig},
+    address, admit,
+    igmp::{Kind, Record, RecordWalk},
+};
+
+use crate::{
+    atomic::Shared,
+    count::Counters,
+    event,
+    maps::{GROUPS, USAGE},
+    packet::XdpPacket,
+    sources,
+};
+
+/// What all memberships of one report have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Reporter {
+    /// The packet.
+    pub packet: XdpPacket,
+    /// Counters of the interface.
+    pub counters: Counters,
+    /// The interface's slot.
+    pub slot: u32,
+    /// IP source of the report.
+    pub address: u32,
+    /// When it was received.
+    pub now: u64,
+    /// Most groups that the interface may have, 0 for no limit.
+    pub max_groups: u32,
+    /// Most sources that a group may have, 0 for no limit.
+    pub max_group_sources: u32,
+}
+
+impl Reporter {
+    /// The sender of a packet that was received at `now`.
+    #[inline(always)]
+    pub(crate) fn new(
+        packet: XdpPacket,
+        counters: Counters,
+        config: &InterfaceConfig,
+        address: u32,
+        now: u64,
+    ) -> Self {
+        Self {
+            packet,
+            counters,
+            slot: config.slot,
+            address,
+            now,
+            max_groups: config.max_groups,
+            max_group_sources: config.max_group_sources,
+        }
+    }
+}
+
+/// One membership that is reported.
+#[derive(Clone, Copy)]
+struct Membership {
+    group: u32,
+    change: Change,
+    kind: u8,
+    /// The report's version, 1 to 3.
+    version: u8,
+    source_count: u16,
+    sources: usize,
+}
+
+/// Handles a version 1 or 2 report or a Leave.
+///
+/// # Errors
+///
+/// [`Refusal::Limit`].
+#[inline(always)]
+pub(crate) fn group(
+    reporter: &Reporter,
+    kind: Kind,
+    group: core::net::Ipv4Addr,
+    version: u32,
+) -> Result<(), Refusal> {
+    if address::is_link_local_group(group) {
+        return Ok(());
+    }
+    let (change, event, report_version) = match kind {
+        Kind::ReportV1 => (Change::AnySource { version: 1 }, EventKind::ReportV1, 1),
+        Kind::Leave if version < 2 => return Ok(()),
+        Kind::Leave => (Change::Less, EventKind::Leave, 2),
+        _ => (Change::AnySource { version: 2 }, EventKind::ReportV2, 2),
+    };
+    let membership = Membership {
+        group: group.to_bits(),
+        change,
+        kind: event as u8,
+        version: report_version,
+        source_count: 0,
+        sources: 0,
+    };
+    let outcome = apply(reporter, &membership)?;
+    if outcome == Outcome::Refreshed {
+        reporter.counters.refreshed(1);
+    }
+    Ok(())
+}
+
+/// State of the two walks over the records of a report.
+struct Walk {
+    reporter: Reporter,
+    records: RecordWalk,
+    /// Memberships that were refreshed without an event.
+    refreshed: u32,
+    /// The first refusal, as its number plus one; 0 for none.
+    refused: u32,
+}
+
+/// Handles a version 3 report: first all records are checked to be within the message, then each is applied.
+///
+/// # Errors
+///
+/// [`Refusal::Malformed`], and nothing has been done then; or the first of the reasons for which one of the records was
+/// refused, and all others have been applied.
+#[inline(always)]
+pub(crate) fn records(reporter: &Reporter, records: RecordWalk) -> Result<(), Refusal> {
+    let mut walk = Walk {
+        reporter: *reporter,
+        records,
+        refreshed: 0,
+        refused: 0,
+    };
+    let count = u32::from(records.remaining());
+    // SAFETY: both callbacks have the signature that the helper calls, and the state outlives the calls.
+    unsafe {
+        bpf_loop(count, check_record as *mut c_void, (&raw mut walk).cast(), 0);
+        if walk.refused != 0 {
+            return Err(Refusal::Malformed);
+        }
+        walk.records = records;
+        bpf_loop(count, apply_record as *mut c_void, (&raw mut walk).cast(), 0);
+    }
+    if walk.refreshed > 0 {
+        reporter.counters.refreshed(walk.refreshed);
+    }
+    match walk.refused {
+        0 => Ok(()),
+        1 => Err(Refusal::Group),
+        2 => Err(Refusal::SsmRange),
+        _ => Err(Refusal::Limit),
+    }
+}
+
+#[inline(never)]
+unsafe extern "C" fn check_record(_turn: u32, state: *mut c_void) -> i64 {
+    // SAFETY: `records` passes its own state, which is not used elsewhere during the loop.
+    let walk = unsafe { &mut *state.cast::<Walk>() };
+    match walk.records.next(&walk.reporter.packet) {
+        Ok(Some(_)) => 0,
+        Ok(None) => 1,
+        Err(_) => {
+            walk.refused = 1;
+            1
+        }
+    }
+}
+
+#[inline(never)]
+unsafe extern "C" fn apply_record(_turn: u32, state: *mut c_void) -> i64 {
+    // SAFETY: as in `check_record`.
+    let walk = unsafe { &mut *state.cast::<Walk>() };
+    let Ok(Some(record)) = walk.records.next(&walk.reporter.packet) else {
+        return 1;
+    };
+    let refusal = match apply_one(&walk.reporter, &record) {
+        Ok(Outcome::Refreshed) => {
+            walk.refreshed += 1;
+            0
+        }
+        Ok(Outcome::Other) => 0,
+        Err(Refusal::Group) => 1,
+        Err(Refusal::SsmRange) => 2,
+        Err(_) => 3,
+    };
+    if walk.refused == 0 {
+        walk.refused = refusal;
+    }
+    0
+}
+
+#[inline(always)]
+fn apply_one(reporter: &Reporter, record: &Record) -> Result<Outcome, Refusal> {
+    let change = admit::judge_record(record)?;
+    if change == Change::Nothing {
+        return Ok(Outcome::Other);
+    }
+    apply(
+        reporter,
+        &Membership {
+            group: record.group.to_bits(),
+            change,
+            kind: record.code,
+            version: 3,
+            source_count: record.source_count,
+            sources: record.sources,
+        },
+    )
+}
+
+/// What became of a membership.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It was known, and only its time was written.
+    Refreshed,
+    /// Anything else that is no refusal.
+    Other,
+}
+
+#[inline(always)]
+fn apply(reporter: &Reporter, membership: &Membership) -> Result<Outcome, Refusal> {
+    let key = GroupKey {
+        slot: reporter.slot,
+        group: membership.group,
+    };
+    let entry = GROUPS.get_ptr_mut(&key);
+    // SAFETY: the pointer is to a value of the map, alive while the program runs.
+    let known = entry.map(|entry| unsafe { (&raw const (*entry).flags).read_volatile() });
+    match GroupStep::decide(membership.change, known) {
+        GroupStep::Ignore => Ok(Outcome::Other),
+        GroupStep::Refresh => {
+            if let Some(entry) = entry {
+                refresh(reporter, entry, membership.version);
+            }
+            Ok(Outcome::Refreshed)
+        }
+        GroupStep::Insert(flags) => {
+            insert(reporter, &key, flags, membership.version)?;
+            hand(reporter, membership, &key, 0);
+            Ok(Outcome::Other)
+        }
+        GroupStep::Hand(mark) => {
+            // A report that asks for the group sets its timer whatever else it changes. The agent learns the time from
+            // the event as well; it stands here for an agent that has not had the event, or never gets it.
+            if mark == GroupFlags::LOST_JOIN
+                && let Some(entry) = entry
+            {
+                refresh(reporter, entry, membership.version);
+            }
+            hand(reporter, membership, &key, mark);
+            Ok(Outcome::Other)
+        }
+        GroupStep::Sources { always } => apply_sources(reporter, membership, &key, entry, always),
+    }
+}
+
+#[inline(always)]
+fn apply_sources(
+    reporter: &Reporter,
+    membership: &Membership,
+    key: &GroupKey,
+    known: Option<*mut GroupEntry>,
+    always: bool,
+) -> Result<Outcome, Refusal> {
+    match known {
+        // SAFETY: the pointer is to a value of the map, alive while the program runs.
+        Some(entry) => unsafe { (&raw mut (*entry).reporter).write_volatile(reporter.address) },
+        None => insert(reporter, key, GroupFlags::PENDING, 0)?,
+    }
+    let known = known.is_some();
+    let mut walk = sources::Walk {
+        packet: reporter.packet,
+        offset: membership.sources,
+        key: *key,
+        now: reporter.now,
+        reporter: reporter.address,
+        max_sources: reporter.max_group_sources,
+        changed: 0,
+        limited: 0,
+    };
+    sources::walk(membership.source_count, &mut walk);
+    if always || !known || walk.changed != 0 {
+        let mark = if always { GroupFlags::LOST_CHANGE } else { 0 };
+        hand(reporter, membership, key, mark);
+    }
+    if walk.limited != 0 {
+        return Err(Refusal::Limit);
+    }
+    if always || !known || walk.changed != 0 {
+        return Ok(Outcome::Other);
+    }
+    Ok(Outcome::Refreshed)
+}
+
+/// Writes the time of a report that changes nothing else.
+#[inline(always)]
+fn refresh(reporter: &Reporter, entry: *mut GroupEntry, version: u8) {
+    // SAFETY: the pointer is to a value of the map, alive while the program runs. Times and reporter are written by
+    // single stores of an aligned word, so readers see an old or a new one.
+    unsafe {
+        let times = (&raw mut (*entry).last_report).cast::<u64>();
+        match version {
+            1 => times.write_volatile(reporter.now),
+            2 => times.add(1).write_volatile(reporter.now),
+            _ => times.add(2).write_volatile(reporter.now),
+        }
+        (&raw mut (*entry).reporter).write_volatile(reporter.address);
+    }
+}
+
+/// Inserts a group that is not known yet. `version` says which time the report sets, 0 for none.
+#[inline(always)]
+fn insert(reporter: &Reporter, key: &GroupKey, flags: u32, version: u8) -> Result<(), Refusal> {
+    let Some(usage) = USAGE.get_ptr_mut(reporter.slot) else {
+        return Err(Refusal::Limit);
+    };
+    // SAFETY: the pointer is to a value of an array map, which lives as long as the program; all programs change this
+    // field by atomic operations only.
+    let groups = unsafe { Shared::new(&raw mut (*usage).groups) };
+    if reporter.max_groups != 0 && groups.load() >= reporter.max_groups {
+        return Err(Refusal::Limit);
+    }
+    let time = |of: u8| if of == version { reporter.now } else { 0 };
+    let entry = GroupEntry {
+        last_report: [time(1), time(2), time(3)],
+        reporter: reporter.address,
+        flags,
+        sources: 0,
+        reserved: 0,
+    };
+    if GROUPS.insert(key, &entry, u64::from(BPF_NOEXIST)).is_ok() {
+        groups.add(1);
+        return Ok(());
+    }
+    // Another CPU may have inserted it just now; only a full map refuses.
+    if GROUPS.get_ptr(key).is_some() {
+        Ok(())
+    } else {
+        Err(Refusal::Limit)
+    }
+}
+
+/// Hands a change to the agent. Where the ring is full, the group's entry is marked with `mark`: an entry that is
+/// pending is its own mark.
+#[inline(always)]
+fn hand(reporter: &Reporter, membership: &Membership, key: &GroupKey, mark: u32) {
+    let event = Event {
+        time: reporter.now,
+        slot: reporter.slot,
+        group: membership.group,
+        sender: reporter.address,
+        source_count: membership.source_count,
+        kind: membership.kind,
+        ..Event::default()
+    };
+    if event::hand(&reporter.packet, &event, membership.sources, reporter.counters) {
+        return;
+    }
+    if mark != 0
+        && let Some(entry) = GROUPS.get_ptr_mut(key)
+    {
+        event::mark_lost(entry, mark);
+    }
+    event::count_lost();
+}
