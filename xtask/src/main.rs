@@ -65,6 +65,9 @@ enum Task {
         /// Run this part alone; may be given several times.
         #[arg(long, value_enum, value_name = "PART")]
         only: Vec<test::Part>,
+        /// Test optimised builds.
+        #[arg(long)]
+        release: bool,
         /// Run only the tests whose name contains this text (the checks are then left out).
         filter: Option<String>,
     },
@@ -128,7 +131,14 @@ fn perform(Arguments { no_install, task }: Arguments) -> Result<ExitCode> {
                 run::on_interfaces(&workspace, profile, &interfaces, installation)
             };
         }
-        Task::Test { only, filter } => return test::run(&workspace, &only, filter.as_deref(), installation),
+        Task::Test {
+            only,
+            release,
+            filter,
+        } => {
+            let profile = Profile::new(release);
+            return test::run(&workspace, profile, &only, filter.as_deref(), installation);
+        }
         Task::Lint => return lint::run(&workspace, installation),
         Task::Join {
             group,

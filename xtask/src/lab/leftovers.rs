@@ -9,12 +9,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::router;
-use super::{PREFIX, netns};
+use super::{PREFIX, RUN, netns};
 
 /// Removes the namespaces and directories of labs whose process is gone. What cannot be removed is told and left: it
 /// does not stand in the way of a new lab.
 pub(crate) fn remove_all() {
-    let temporary = std::env::temp_dir();
     let mut told = None;
     let mut tell = |lab: i32| {
         if told != Some(lab) {
@@ -22,7 +21,7 @@ pub(crate) fn remove_all() {
             told = Some(lab);
         }
     };
-    for (lab, directory) in dead_labs(&temporary) {
+    for (lab, directory) in dead_labs(Path::new(RUN)) {
         tell(lab);
         stop_igmpd(&directory);
         remove_directory(&directory);

@@ -25,13 +25,15 @@ use std::process::{self, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use self::host::Host;
-use self::interrupt::Interrupted;
 use self::netns::Namespace;
 use self::router::Router;
 use crate::command;
 
 /// The one interface of a host, inside its namespace.
 pub(crate) const HOST_INTERFACE: &str = "eth0";
+
+/// Where the lab's files are: only root writes here, so what is found here was left by a lab.
+const RUN: &str = "/run";
 
 /// How the names of everything the lab makes begin; the process id follows.
 const PREFIX: &str = "igmp-lab-";
@@ -49,7 +51,7 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn create(name: &str) -> Result<Self> {
-        let path = std::env::temp_dir().join(name);
+        let path = Path::new(RUN).join(name);
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
     }
@@ -83,8 +85,9 @@ pub(crate) fn run(binaries: &Path, hold: bool) -> Result<ExitCode> {
     });
     match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        // The lab is gone by now: the failed attempt dropped it.
-        Err(error) if error.is::<Interrupted>() => {
+        // Whatever failed then, it did because of the signal, which the commands we ran have received as well. The lab
+        // is gone by now: the failed attempt dropped it.
+        Err(_) if interrupt::check().is_err() => {
             println!("\nInterrupted; the lab is taken away.");
             Ok(ExitCode::from(130))
         }

@@ -3,7 +3,6 @@
 mod tally;
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -40,6 +39,7 @@ const UNIT_TESTS: &[&str] = &["igmp_core", "igmp_user", "igmp_wire", "xtask"];
 /// When the set-up or the build fails; failing tests and checks are no error but an exit code.
 pub(crate) fn run(
     workspace: &Workspace,
+    profile: Profile,
     only: &[Part],
     filter: Option<&str>,
     installation: Installation,
@@ -50,7 +50,7 @@ pub(crate) fn run(
         parts => parts.contains(&part),
     };
     ui::headline("build");
-    let built = build::everything(workspace, Profile::Debug, Need::Test, installation)?;
+    let built = build::everything(workspace, profile, Need::Test, installation)?;
     let mut total = Tally::default();
     let mut times = vec![("build", started.elapsed())];
     for (part, name) in [
@@ -66,7 +66,7 @@ pub(crate) fn run(
             Part::Lint => run_checks(workspace, &built, &mut total),
             Part::Unit => {
                 ui::headline(name);
-                let mut cargo = cargo_test(workspace, &built);
+                let mut cargo = cargo_test(workspace, profile, &built);
                 cargo
                     .args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"])
                     .args(filter);
@@ -75,7 +75,7 @@ pub(crate) fn run(
             }
             Part::Privileged => {
                 ui::headline(name);
-                let mut cargo = cargo_test(workspace, &built);
+                let mut cargo = cargo_test(workspace, profile, &built);
                 let allowed = become_root(&mut cargo);
                 cargo.args(["--package=tests"]).args(filter);
                 match allowed {
@@ -112,18 +112,16 @@ fn run_checks(workspace: &Workspace, built: &Built, total: &mut Tally) {
     }
 }
 
-fn cargo_test(workspace: &Workspace, built: &Built) -> Command {
+fn cargo_test(workspace: &Workspace, profile: Profile, built: &Built) -> Command {
     let mut cargo = workspace.cargo();
     cargo
         .args(["test", "--no-fail-fast"])
-        .env(ebpf::OBJECT_VARIABLE, &built.object)
-        // Where the tests find igmpd and igmpctl, built by now.
-        .env("IGMP_BINARIES", absolute(&built.binaries));
+        .env(ebpf::OBJECT_VARIABLE, &built.object);
+    // The privileged tests run the igmpd and igmpctl that lie beside them: those of the same profile.
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     cargo
-}
-
-fn absolute(path: &Path) -> std::path::PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// Lets cargo run the test programs, but not the compiler, as root.
