@@ -1,0 +1,224 @@
+//! What `igmpctl -j` prints, by the letter: a member too many or too few is an error.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use serde::{Deserialize, Deserializer};
+
+/// For members that may be `null` but must be there.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(input)
+}
+
+/// `show groups`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Groups {
+    /// Sorted by interface name, then group.
+    pub group: Vec<Group>,
+}
+
+/// A group with members on an interface.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Group {
+    /// The interface.
+    pub interface_name: String,
+    /// The group.
+    pub group_address: Ipv4Addr,
+    /// The filter mode.
+    pub filter_mode: FilterMode,
+    /// Seconds left on the group timer; `None` in include mode and for static entries.
+    #[serde(deserialize_with = "nullable")]
+    pub expire: Option<f64>,
+    /// Seconds since the first member.
+    pub up_time: f64,
+    /// Who reported last; `None` where nobody did.
+    #[serde(deserialize_with = "nullable")]
+    pub last_reporter: Option<Ipv4Addr>,
+    /// The IGMP version of the oldest member, 1 to 3.
+    pub compatibility_mode: u8,
+    /// Whether the configuration asks for it.
+    #[serde(rename = "static")]
+    pub is_static: bool,
+    /// Sorted by address.
+    pub source: Vec<Source>,
+}
+
+/// The filter mode of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterMode {
+    /// The sources listed.
+    Include,
+    /// All sources but some.
+    Exclude,
+}
+
+/// A source of a group.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Source {
+    /// The source.
+    pub source_address: Ipv4Addr,
+    /// Seconds left on the source timer, 0 for a source that is excluded; `None` for static entries.
+    #[serde(deserialize_with = "nullable")]
+    pub expire: Option<f64>,
+    /// Seconds since it was first listed.
+    pub up_time: f64,
+    /// Whether its traffic is wanted.
+    pub forwarding: bool,
+}
+
+/// `show interfaces`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Interfaces {
+    /// Sorted by name.
+    pub interface: Vec<Interface>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Interface {
+    /// The name.
+    pub interface_name: String,
+    /// The kernel's index, `None` while there is no such interface.
+    #[serde(deserialize_with = "nullable")]
+    pub ifindex: Option<u32>,
+    /// `up` when it can be used.
+    pub oper_status: String,
+    /// The primary address.
+    #[serde(deserialize_with = "nullable")]
+    pub address: Option<Ipv4Addr>,
+    /// How XDP is attached: `native` or `generic`.
+    #[serde(deserialize_with = "nullable")]
+    pub xdp_mode: Option<String>,
+    /// IGMP, where it is enabled.
+    #[serde(deserialize_with = "nullable")]
+    pub igmp: Option<Igmp>,
+    /// Whether it is the upstream interface of the proxy.
+    pub proxy_upstream: bool,
+    /// PIM, where it is enabled.
+    #[serde(deserialize_with = "nullable")]
+    pub pim: Option<serde_json::Value>,
+}
+
+/// IGMP on an interface.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Igmp {
+    /// The version.
+    pub version: u8,
+    /// The querier.
+    #[serde(deserialize_with = "nullable")]
+    pub querier: Option<Ipv4Addr>,
+    /// Whether this router is the querier.
+    pub is_querier: bool,
+    /// Seconds until this router takes over, while it is not the querier.
+    #[serde(deserialize_with = "nullable")]
+    pub other_querier_expire: Option<f64>,
+    /// Seconds until the next General Query, while this router is the querier.
+    #[serde(deserialize_with = "nullable")]
+    pub next_query: Option<f64>,
+    /// Query Interval, in seconds.
+    pub query_interval: f64,
+    /// Robustness Variable.
+    pub robustness_variable: u8,
+    /// Groups with members.
+    pub groups_count: u32,
+}
+
+/// `show statistics`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Statistics {
+    /// Sorted by name.
+    pub interface: Vec<InterfaceStatistics>,
+    /// How often the maps were scanned because events were lost.
+    pub resyncs: u64,
+}
+
+/// What was counted on an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InterfaceStatistics {
+    /// The interface.
+    pub interface_name: String,
+    /// Messages received, by what they are.
+    pub received: Received,
+    /// Queries sent.
+    pub sent: Sent,
+    /// Packets refused, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Reports that changed nothing and were handled by XDP alone.
+    pub refreshed_in_kernel: u64,
+    /// Events that XDP handed over.
+    pub events: u64,
+    /// Events for which there was no room.
+    pub events_lost: u64,
+    /// Multicast data sent out.
+    pub forwarded_packets: u64,
+    /// Bytes of it.
+    pub forwarded_bytes: u64,
+}
+
+/// Messages received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Received {
+    /// All of them, unknown types included.
+    pub total: u64,
+    /// Version 1 queries.
+    pub query_v1: u64,
+    /// Version 2 queries.
+    pub query_v2: u64,
+    /// Version 3 queries.
+    pub query_v3: u64,
+    /// Version 1 reports.
+    pub report_v1: u64,
+    /// Version 2 reports.
+    pub report_v2: u64,
+    /// Version 3 reports.
+    pub report_v3: u64,
+    /// Version 2 leaves.
+    pub leave: u64,
+}
+
+/// Queries sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sent {
+    /// All of them.
+    pub total: u64,
+    /// General Queries.
+    pub general_query: u64,
+    /// Group-Specific Queries.
+    pub group_query: u64,
+    /// Group-and-Source-Specific Queries.
+    pub group_source_query: u64,
+}
+
+/// A line of `monitor`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Event {
+    /// When, in UTC as RFC 3339 has it.
+    pub time: String,
+    /// What.
+    pub event: String,
+    /// Where.
+    pub interface_name: String,
+    /// The group, where it is about one.
+    #[serde(deserialize_with = "nullable")]
+    pub group_address: Option<Ipv4Addr>,
+    /// The source, where it is about one.
+    #[serde(deserialize_with = "nullable")]
+    pub source_address: Option<Ipv4Addr>,
+    /// Who caused it.
+    #[serde(deserialize_with = "nullable")]
+    pub reporter: Option<Ipv4Addr>,
+    /// Why.
+    #[serde(deserialize_with = "nullable")]
+    pub reason: Option<String>,
+}
