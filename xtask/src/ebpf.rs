@@ -20,6 +20,8 @@ const TARGET: &str = "bpfel-unknown-none";
 const RUSTFLAGS: &[&str] = &[
     // The linker makes BTF out of debug information, and the verifier wants BTF of functions for `bpf_loop`.
     "-Cdebuginfo=2",
+    // 32-bit registers and atomic operations of every kind: instructions of Linux 5.12.
+    "-Ctarget-cpu=v3",
     // bpf-linker leaves BTF out unless asked.
     "-Clink-arg=--btf",
 ];
