@@ -10,13 +10,33 @@ pub mod action;
 pub mod config;
 pub mod event;
 pub mod liveness;
+pub mod router;
 pub mod time;
+pub mod view;
+
+mod compat;
+mod context;
+mod found;
+mod group;
+mod interface;
+mod limits;
+mod membership;
+mod parameters;
+mod querier;
+mod specific_query;
+mod static_group;
+mod table;
+mod timer;
+mod timers;
 
 pub use action::{Action, Notification, NotificationKind, Reason, Refresh, SendQuery, Warning};
 pub use config::{InterfaceConfig, StaticGroup};
 pub use event::{Event, Found, Query, Report, ReportKind};
+pub use group::FilterMode;
 pub use liveness::{GroupTimes, Liveness, SourceTime};
+pub use router::Router;
 pub use time::{Duration, Instant};
+pub use view::{GroupView, InterfaceView, SourceView};
 
 /// The caller's number for an interface: the slot that it has in the kernel's maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

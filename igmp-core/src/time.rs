@@ -1,6 +1,6 @@
 //! Points and spans of time that the caller supplies.
 
-use core::ops::{Add, AddAssign, Mul, Sub};
+use core::ops::{Add, AddAssign, Div, Mul, Sub};
 
 /// A point in time: nanoseconds of a clock that never goes back. In production that is `CLOCK_MONOTONIC`, which is also
 /// what the XDP program stamps reports with; in tests and in the simulation it is any number.
@@ -14,6 +14,9 @@ pub struct Duration(u64);
 impl Instant {
     /// The clock's zero.
     pub const ZERO: Self = Self(0);
+
+    /// The last point that can be told, centuries from the clock's zero. Arithmetic stops here.
+    pub const MAX: Self = Self(u64::MAX);
 
     /// The point this many nanoseconds after the clock's zero.
     pub const fn from_nanos(nanos: u64) -> Self {
@@ -106,5 +109,14 @@ impl Mul<u64> for Duration {
 
     fn mul(self, factor: u64) -> Self {
         Self(self.0.saturating_mul(factor))
+    }
+}
+
+impl Div<u64> for Duration {
+    type Output = Self;
+
+    /// A part of this span, rounded down. No part at all of a division by zero.
+    fn div(self, divisor: u64) -> Self {
+        Self(self.0.checked_div(divisor).unwrap_or(0))
     }
 }

@@ -1,0 +1,159 @@
+//! Memberships that were found in the kernel's maps.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+use igmp_wire::{
+    address::{is_link_local_group, is_multicast, is_ssm, is_unicast},
+    igmp::RecordKind,
+};
+
+use crate::{
+    action::{Action, NotificationKind, Reason},
+    compat::CompatibilityMode,
+    context::{Context, Site},
+    event::Found,
+    group::{FilterMode, Group, latest},
+    interface::Interface,
+    limits::{self, Limit},
+    liveness::{GroupTimes, Liveness},
+    parameters,
+    specific_query::Question,
+    table::{self, Set, State},
+    time::Instant,
+    timer::Timer,
+};
+
+impl Interface {
+    /// Handles a group that was found in the kernel's map.
+    ///
+    /// What is there counts as if it had been reported at the times noted there: the group as `IS_EX({})`, a source as
+    /// `ALLOW`. Where something is missing the doubt is for the hosts: a lost join counts as one of this moment, and
+    /// the querier asks whether anybody left.
+    pub(crate) fn found<L: Liveness>(&mut self, found: &Found, cx: &mut Context<'_, L>) {
+        let parameters = self.parameters();
+        let address = found.group;
+        let interval = parameters.membership_interval;
+        let is_group = is_multicast(address) && !is_link_local_group(address);
+        let times = GroupTimes {
+            last_report: found.last_report,
+            reporter: Some(found.reporter),
+        };
+
+        let joined = if is_group && found.exclude && !is_ssm(address) {
+            self.time_of_join(found, &times, cx.now)
+                .filter(|&time| time + interval > cx.now)
+        } else {
+            None
+        };
+        let mut sources: BTreeMap<Ipv4Addr, Instant> = BTreeMap::new();
+        for &(source, time) in &found.sources {
+            if is_group && is_unicast(source) && time + interval > cx.now {
+                let known = sources.entry(source).or_insert(time);
+                *known = (*known).max(time);
+            }
+        }
+        self.catch_up(address, &parameters, &times, cx.now, cx);
+
+        let mut list: Vec<Ipv4Addr> = sources.keys().copied().collect();
+        let known = self.groups.get(&address).map(|group| &group.sources);
+        let refused = limits::trim(&mut list, RecordKind::Allow, known, parameters.max_group_sources);
+        if !refused.is_empty() {
+            let limit = Limit::Sources(self.config.max_group_sources);
+            self.refused
+                .add(limit, (self.id, address, found.reporter), cx.now, cx.actions);
+        }
+
+        let is_known = self.groups.contains_key(&address);
+        let listed: Vec<Ipv4Addr> = found.sources.iter().map(|&(source, _)| source).collect();
+        if !is_known {
+            if joined.is_none() && list.is_empty() {
+                self.disown(address, &listed, cx);
+                cx.actions.push(Action::RemoveGroup {
+                    interface: self.id,
+                    group: address,
+                });
+                return;
+            }
+            if self.groups.len() >= parameters::limit(self.config.max_groups) {
+                self.refuse_group(address, found.reporter, &listed, cx);
+                return;
+            }
+            self.notify_group(
+                address,
+                NotificationKind::GroupJoined,
+                Some(found.reporter),
+                Reason::Report,
+                cx,
+            );
+            self.groups.insert(address, Group::new(cx.now, found.reporter));
+        }
+        let first = cx.actions.len();
+
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let site = Site {
+            parameters: &parameters,
+            group: address,
+            statics: self.statics.get(&address),
+        };
+        group.reporter = found.reporter;
+        group
+            .older
+            .heard(found.last_report, parameters.older_host_interval());
+        if let Some(time) = joined {
+            let row = table::row(State::of(group.mode, &group.sources), RecordKind::IsExclude, &[]);
+            group.apply(&site, &row, &times, time, cx);
+        }
+        for source in list {
+            let time = sources.get(&source).copied().unwrap_or(cx.now);
+            match group
+                .sources
+                .get_mut(&source)
+                .and_then(|source| source.timer.as_mut())
+            {
+                Some(timer) => {
+                    timer.settle(Some(time), interval, cx.now);
+                    // The kernel may have made a new entry, which waits to be acknowledged.
+                    cx.actions.push(Action::SetSource {
+                        interface: self.id,
+                        group: address,
+                        source,
+                    });
+                }
+                None => group.start_source(&site, source, Timer::new(time, interval), cx),
+            }
+        }
+        group.commit(&site, true, cx);
+        if !is_known && let Some(of_group) = cx.actions.get_mut(first..) {
+            of_group.rotate_right(1);
+        }
+
+        // Version 1 hosts take longer to answer than anybody would wait, which is why leaves are ignored beside them.
+        if found.incomplete && group.older.mode(cx.now) != CompatibilityMode::V1 {
+            let wanted = Set::Running(&group.sources) - Set::List(&[]);
+            let question = Question {
+                sources: &wanted,
+                group: group.mode == FilterMode::Exclude,
+                time: cx.now,
+            };
+            group.ask(&site, &question, &times, cx);
+            group.commit(&site, false, cx);
+        }
+        self.disown(address, &listed, cx);
+    }
+
+    /// When the group was last asked for in EXCLUDE mode, as far as that is news.
+    fn time_of_join(&self, found: &Found, times: &GroupTimes, now: Instant) -> Option<Instant> {
+        if found.incomplete {
+            return Some(now);
+        }
+        match (latest(times), self.groups.get(&found.group)) {
+            (Some(time), Some(group)) => (time > group.timer.base).then_some(time),
+            (Some(time), None) => Some(time),
+            // A report that excluded sources leaves no time.
+            (None, _) => Some(now),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! What is known of one group on one interface (RFC 9776 §6.2).
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+use crate::{
+    action::{Action, Notification, NotificationKind, Reason, Refresh},
+    compat::OlderHosts,
+    context::{Context, Site},
+    liveness::{GroupTimes, Liveness},
+    specific_query::Series,
+    table::Row,
+    time::Instant,
+    timer::Timer,
+    timers::Slot,
+};
+
+/// The filter mode of a group (RFC 9776 §6.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FilterMode {
+    /// Traffic of the listed sources is wanted.
+    Include,
+    /// Traffic of all sources is wanted but of the excluded ones.
+    Exclude,
+}
+
+/// The source records of a group.
+pub(crate) type Sources = BTreeMap<Ipv4Addr, Source>;
+
+/// A source record (RFC 9776 §6.2.3).
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The source timer; `None` where it does not run, as it does for all of Y.
+    pub(crate) timer: Option<Timer>,
+    /// Where the source timer is queued.
+    pub(crate) slot: Slot,
+    /// Since when there is this record.
+    pub(crate) since: Instant,
+}
+
+/// A group record (RFC 9776 §6.2.1).
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The filter mode.
+    pub(crate) mode: FilterMode,
+    /// The group timer. In INCLUDE mode it does not run, and only `base` has a meaning: reports with nothing excluded
+    /// that the kernel saw up to there are accounted for.
+    pub(crate) timer: Timer,
+    /// The older-host-present timers.
+    pub(crate) older: OlderHosts,
+    /// Since when there is this record.
+    pub(crate) since: Instant,
+    /// The source records: A in INCLUDE mode, X and Y in EXCLUDE mode.
+    pub(crate) sources: Sources,
+    /// Specific queries still to be sent.
+    pub(crate) series: Option<Box<Series>>,
+    /// Where the record is queued.
+    pub(crate) slot: Slot,
+    /// The last host that reported something of which the kernel told.
+    pub(crate) reporter: Ipv4Addr,
+    /// What the kernel was told about refreshing.
+    pub(crate) refresh: Refresh,
+    /// Whether to look once more at the kernel's times, because a report may have been taken for a mere refresh after
+    /// it had ceased to be one and before the kernel knew.
+    pub(crate) recheck: bool,
+}
+
+/// The latest of the kernel's times for a group.
+pub(crate) fn latest(times: &GroupTimes) -> Option<Instant> {
+    times.last_report.into_iter().flatten().max()
+}
+
+impl Group {
+    /// A record without members, INCLUDE ({}).
+    pub(crate) fn new(now: Instant, reporter: Ipv4Addr) -> Self {
+        Self {
+            mode: FilterMode::Include,
+            timer: Timer {
+                deadline: Instant::ZERO,
+                base: Instant::ZERO,
+                lowered: false,
+            },
+            older: OlderHosts::default(),
+            since: now,
+            sources: Sources::new(),
+            series: None,
+            slot: Slot::default(),
+            reporter,
+            refresh: Refresh::default(),
+            recheck: false,
+        }
+    }
+
+    /// Whether nobody wants anything: INCLUDE ({}), which is no state.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mode == FilterMode::Include && self.sources.is_empty()
+    }
+
+    /// Which reports change nothing but the time.
+    ///
+    /// Version 1 and 2 reports do so only while their host timer runs: the first one changes the compatibility mode. A
+    /// specific query that is under way is no reason to have reports handed over, since each transmission reads the
+    /// kernel's times anew to find out whether somebody answered.
+    fn refreshable(&self, now: Instant) -> Refresh {
+        let any_source = self.mode == FilterMode::Exclude && self.sources.is_empty();
+        Refresh {
+            v1: any_source && self.older.v1 > now,
+            v2: any_source && self.older.v2 > now,
+            v3: any_source,
+        }
+    }
+
+    /// Takes the kernel's times into account as far as they are no later than `until`.
+    pub(crate) fn settle(&mut self, site: &Site<'_>, times: &GroupTimes, until: Instant) {
+        self.timer
+            .settle(latest(times), site.parameters.membership_interval, until);
+        self.older
+            .heard(times.last_report, site.parameters.older_host_interval());
+    }
+
+    /// Carries out a row of the state tables for a record that was received at `time`, but for its queries.
+    pub(crate) fn apply<L: Liveness>(
+        &mut self,
+        site: &Site<'_>,
+        row: &Row,
+        times: &GroupTimes,
+        time: Instant,
+        cx: &mut Context<'_, L>,
+    ) {
+        let interval = site.parameters.membership_interval;
+        let group_timer = Timer {
+            deadline: self.timer.effective(latest(times), interval),
+            base: time,
+            lowered: self.timer.lowered,
+        };
+        for &source in &row.gmi.0 {
+            self.start_source(site, source, Timer::new(time, interval), cx);
+        }
+        for &source in &row.group_timer.0 {
+            self.start_source(site, source, group_timer, cx);
+        }
+        for &source in &row.zero.0 {
+            self.sources.entry(source).or_insert_with(|| Source {
+                timer: None,
+                slot: Slot::default(),
+                since: cx.now,
+            });
+        }
+        for &source in &row.delete.0 {
+            self.delete_source(site, source, Reason::Report, cx);
+        }
+        if let Some(mode) = row.mode {
+            self.mode = mode;
+        }
+        if row.refresh {
+            self.timer = Timer::new(time, interval);
+        }
+    }
+
+    /// Sets a source timer, and makes the source a wanted one if it was not.
+    pub(crate) fn start_source<L: Liveness>(
+        &mut self,
+        site: &Site<'_>,
+        address: Ipv4Addr,
+        timer: Timer,
+        cx: &mut Context<'_, L>,
+    ) {
+        let source = self.sources.entry(address).or_insert_with(|| Source {
+            timer: None,
+            slot: Slot::default(),
+            since: cx.now,
+        });
+        let started = source.timer.replace(timer).is_none();
+        cx.timers
+            .wake_by(&mut source.slot, timer.deadline, site.source_key(address));
+        if started {
+            cx.actions.push(Action::SetSource {
+                interface: site.parameters.interface,
+                group: site.group,
+                source: address,
+            });
+            self.notify_source(site, address, NotificationKind::SourceAdded, Reason::Report, cx);
+        }
+    }
+
+    /// Ends a source timer and keeps the record: the source becomes one of Y.
+    pub(crate) fn stop_source<L: Liveness>(
+        &mut self,
+        site: &Site<'_>,
+        address: Ipv4Addr,
+        reason: Reason,
+        cx: &mut Context<'_, L>,
+    ) {
+        let Some(source) = self.sources.get_mut(&address) else {
+            return;
+        };
+        cx.timers.cancel(&mut source.slot, site.source_key(address));
+        if source.timer.take().is_some() {
+            if let Some(series) = &mut self.series {
+                series.forget_source(address);
+            }
+            cx.actions.push(Action::RemoveSource {
+                interface: site.parameters.interface,
+                group: site.group,
+                source: address,
+            });
+            self.notify_source(site, address, NotificationKind::SourceRemoved, reason, cx);
+        }
+    }
+
+    /// Forgets a source.
+    pub(crate) fn delete_source<L: Liveness>(
+        &mut self,
+        site: &Site<'_>,
+        address: Ipv4Addr,
+        reason: Reason,
+        cx: &mut Context<'_, L>,
+    ) {
+        self.stop_source(site, address, reason, cx);
+        self.sources.remove(&address);
+    }
+
+    /// Does what the end of a source timer demands (§6.3): in INCLUDE mode the source is forgotten, in EXCLUDE mode it
+    /// is excluded from now on.
+    pub(crate) fn source_timer_ended<L: Liveness>(
+        &mut self,
+        site: &Site<'_>,
+        address: Ipv4Addr,
+        reason: Reason,
+        cx: &mut Context<'_, L>,
+    ) {
+        match self.mode {
+            FilterMode::Include => self.delete_source(site, address, reason, cx),
+            FilterMode::Exclude => self.stop_source(site, address, reason, cx),
+        }
+    }
+
+    /// Does what the end of the group timer demands (§6.5): the group returns to INCLUDE mode with the sources that are
+    /// wanted, of which there may be none.
+    pub(crate) fn group_timer_ended(&mut self) {
+        self.mode = FilterMode::Include;
+        self.sources.retain(|_, source| source.timer.is_some());
+        if let Some(series) = &mut self.series {
+            series.forget_group();
+        }
+    }
+
+    /// Tells the kernel if something changed for it, and queues the record for its next deadline. `anew` says that the
+    /// kernel waits to hear of the group.
+    pub(crate) fn commit<L: Liveness>(&mut self, site: &Site<'_>, anew: bool, cx: &mut Context<'_, L>) {
+        let before = self.refresh;
+        let refresh = self.refreshable(cx.now);
+        if anew || refresh != before {
+            self.refresh = refresh;
+            cx.actions.push(Action::SetGroup {
+                interface: site.parameters.interface,
+                group: site.group,
+                refresh,
+            });
+        }
+        if (before.v1 && !refresh.v1) || (before.v2 && !refresh.v2) || (before.v3 && !refresh.v3) {
+            self.recheck = true;
+        }
+        self.queue(site, cx);
+    }
+
+    fn queue<L: Liveness>(&mut self, site: &Site<'_>, cx: &mut Context<'_, L>) {
+        let key = site.group_key();
+        if self.recheck {
+            cx.timers.wake_by(&mut self.slot, cx.now, key);
+        }
+        if self.mode == FilterMode::Exclude {
+            cx.timers.wake_by(&mut self.slot, self.timer.deadline, key);
+        }
+        // The end of an older-host timer matters to the kernel only while reports of that version refresh the group.
+        if (self.refresh.v1 || self.refresh.v2)
+            && let Some(end) = self.older.next_end(cx.now)
+        {
+            cx.timers.wake_by(&mut self.slot, end, key);
+        }
+    }
+
+    /// Takes the record out of the index and out of the kernel, before it is dropped.
+    pub(crate) fn dismantle<L: Liveness>(mut self, site: &Site<'_>, cx: &mut Context<'_, L>) {
+        let interface = site.parameters.interface;
+        for (&address, source) in &mut self.sources {
+            cx.timers.cancel(&mut source.slot, site.source_key(address));
+            if source.timer.is_some() {
+                cx.actions.push(Action::RemoveSource {
+                    interface,
+                    group: site.group,
+                    source: address,
+                });
+            }
+        }
+        if let Some(series) = &mut self.series {
+            cx.timers.cancel(&mut series.slot, site.series_key());
+        }
+        cx.timers.cancel(&mut self.slot, site.group_key());
+        cx.actions.push(Action::RemoveGroup {
+            interface,
+            group: site.group,
+        });
+    }
+
+    fn notify_source<L: Liveness>(
+        &self,
+        site: &Site<'_>,
+        source: Ipv4Addr,
+        kind: NotificationKind,
+        reason: Reason,
+        cx: &mut Context<'_, L>,
+    ) {
+        if site.wants_statically(source) {
+            return;
+        }
+        cx.actions.push(Action::Notify(Notification {
+            kind,
+            interface: site.parameters.interface,
+            group: Some(site.group),
+            source: Some(source),
+            reporter: (reason == Reason::Report).then_some(self.reporter),
+            reason,
+        }));
+    }
+}
+
+/// Why something ends whose timer is this one.
+pub(crate) fn reason_of(timer: &Timer) -> Reason {
+    if timer.lowered {
+        Reason::Leave
+    } else {
+        Reason::Timeout
+    }
+}

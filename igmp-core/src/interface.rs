@@ -1,0 +1,172 @@
+//! One interface: its configuration and what it knows.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+use crate::{
+    InterfaceId,
+    action::{Action, Notification, NotificationKind, Reason},
+    config::InterfaceConfig,
+    context::{Context, Site},
+    group::Group,
+    limits::{Occasional, Refused},
+    liveness::Liveness,
+    parameters::Parameters,
+    querier::Role,
+    static_group::{self, StaticMembers},
+    timers::{Key, Slot},
+};
+
+/// The state of an interface (RFC 9776 §6.2).
+#[derive(Debug)]
+pub(crate) struct Interface {
+    pub(crate) id: InterfaceId,
+    pub(crate) config: InterfaceConfig,
+    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) mtu: u32,
+    /// Whether this router or another one is the querier.
+    pub(crate) role: Role,
+    /// Where the timer of the role is queued.
+    pub(crate) slot: Slot,
+    /// The groups that hosts reported.
+    pub(crate) groups: BTreeMap<Ipv4Addr, Group>,
+    /// The groups that the configuration wants.
+    pub(crate) statics: BTreeMap<Ipv4Addr, StaticMembers>,
+    /// What limits refused.
+    pub(crate) refused: Refused,
+    /// Warnings of queries of another version.
+    pub(crate) mismatches: Occasional,
+}
+
+impl Interface {
+    /// An interface that came up: its first General Query goes out at once.
+    pub(crate) fn new<L: Liveness>(
+        id: InterfaceId,
+        config: InterfaceConfig,
+        address: Option<Ipv4Addr>,
+        mtu: u32,
+        cx: &mut Context<'_, L>,
+    ) -> Self {
+        let mut interface = Self {
+            id,
+            config,
+            address,
+            mtu,
+            role: Role::silent(),
+            slot: Slot::default(),
+            groups: BTreeMap::new(),
+            statics: BTreeMap::new(),
+            refused: Refused::default(),
+            mismatches: Occasional::default(),
+        };
+        interface.configure_static_groups(cx);
+        interface.start_up(cx);
+        interface
+    }
+
+    /// Changes what differs from before. Memberships stay.
+    pub(crate) fn reconfigure<L: Liveness>(
+        &mut self,
+        config: InterfaceConfig,
+        address: Option<Ipv4Addr>,
+        mtu: u32,
+        cx: &mut Context<'_, L>,
+    ) {
+        let old_config = core::mem::replace(&mut self.config, config);
+        let old_address = core::mem::replace(&mut self.address, address);
+        self.mtu = mtu;
+        if old_config.static_groups != self.config.static_groups {
+            self.configure_static_groups(cx);
+        }
+        self.reconsider_role(&old_config, old_address, cx);
+    }
+
+    /// What is in force.
+    pub(crate) fn parameters(&self) -> Parameters {
+        Parameters::new(
+            self.id,
+            &self.config,
+            self.role.adopted(),
+            self.mtu,
+            self.role.is_querier(),
+            self.address.is_some(),
+        )
+    }
+
+    /// Ends everything before the interface is dropped.
+    pub(crate) fn close<L: Liveness>(mut self, cx: &mut Context<'_, L>) {
+        let parameters = self.parameters();
+        cx.timers.cancel(&mut self.slot, Key::Interface(self.id));
+        for (address, group) in core::mem::take(&mut self.groups) {
+            let site = Site {
+                parameters: &parameters,
+                group: address,
+                statics: self.statics.get(&address),
+            };
+            group.dismantle(&site, cx);
+            self.notify_group(address, NotificationKind::GroupLeft, None, Reason::Interface, cx);
+        }
+        for address in core::mem::take(&mut self.statics).into_keys() {
+            self.notify_group(address, NotificationKind::GroupLeft, None, Reason::Interface, cx);
+        }
+    }
+
+    /// Forgets a group.
+    pub(crate) fn remove_group<L: Liveness>(
+        &mut self,
+        address: Ipv4Addr,
+        reason: Reason,
+        cx: &mut Context<'_, L>,
+    ) {
+        let parameters = self.parameters();
+        if let Some(group) = self.groups.remove(&address) {
+            let site = Site {
+                parameters: &parameters,
+                group: address,
+                statics: self.statics.get(&address),
+            };
+            group.dismantle(&site, cx);
+            self.notify_group(address, NotificationKind::GroupLeft, None, reason, cx);
+        }
+    }
+
+    /// Tells that a group has members or has none, unless the configuration makes it have some anyway.
+    pub(crate) fn notify_group<L: Liveness>(
+        &self,
+        group: Ipv4Addr,
+        kind: NotificationKind,
+        reporter: Option<Ipv4Addr>,
+        reason: Reason,
+        cx: &mut Context<'_, L>,
+    ) {
+        if self.statics.contains_key(&group) {
+            return;
+        }
+        cx.actions.push(Action::Notify(Notification {
+            kind,
+            interface: self.id,
+            group: Some(group),
+            source: None,
+            reporter,
+            reason,
+        }));
+    }
+
+    fn configure_static_groups<L: Liveness>(&mut self, cx: &mut Context<'_, L>) {
+        let mut after = static_group::by_group(&self.config.static_groups, cx.now);
+        let before = core::mem::take(&mut self.statics);
+        for (group, members) in &mut after {
+            match before.get(group) {
+                Some(known) => members.since = known.since,
+                None if self.groups.contains_key(group) => {}
+                None => self.notify_group(*group, NotificationKind::GroupJoined, None, Reason::Static, cx),
+            }
+        }
+        for group in before.keys() {
+            if !after.contains_key(group) && !self.groups.contains_key(group) {
+                self.notify_group(*group, NotificationKind::GroupLeft, None, Reason::Static, cx);
+            }
+        }
+        self.statics = after;
+    }
+}

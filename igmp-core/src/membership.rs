@@ -1,0 +1,318 @@
+//! What hosts report, and what becomes of it when they stop.
+
+use core::net::Ipv4Addr;
+
+use igmp_wire::{
+    address::{is_link_local_group, is_multicast, is_ssm, is_unicast},
+    igmp::RecordKind,
+};
+
+use crate::{
+    action::{Action, NotificationKind, Reason},
+    compat::{self, CompatibilityMode},
+    context::{Context, Site},
+    event::{Report, ReportKind},
+    group::{FilterMode, Group, latest, reason_of},
+    interface::Interface,
+    limits::{self, Limit},
+    liveness::{GroupTimes, Liveness},
+    parameters::{self, Parameters},
+    specific_query::Question,
+    table::{self, State},
+    time::Instant,
+};
+
+impl Interface {
+    /// Handles a report or leave.
+    pub(crate) fn report<L: Liveness>(&mut self, report: &Report, cx: &mut Context<'_, L>) {
+        let parameters = self.parameters();
+        let address = report.group;
+        if !is_acceptable(report.kind, address, &parameters) {
+            return;
+        }
+        let mut list: Vec<Ipv4Addr> = report
+            .sources
+            .iter()
+            .copied()
+            .filter(|&source| is_unicast(source))
+            .collect();
+        list.sort_unstable();
+        list.dedup();
+
+        let times = match self.groups.get(&address) {
+            Some(_) => cx.liveness.group(self.id, address),
+            None => GroupTimes::default(),
+        };
+        self.catch_up(address, &parameters, &times, report.time, cx);
+
+        let mode = self
+            .groups
+            .get(&address)
+            .map_or(CompatibilityMode::V3, |group| group.older.mode(report.time));
+        let Some(translation) = compat::translate(report.kind, mode) else {
+            self.disown(address, &list, cx);
+            return;
+        };
+        let kind = translation.kind;
+        if !translation.with_sources {
+            list.clear();
+        }
+
+        let known = self.groups.get(&address).map(|group| &group.sources);
+        let refused = limits::trim(&mut list, kind, known, parameters.max_group_sources);
+        if !refused.is_empty() {
+            let limit = Limit::Sources(self.config.max_group_sources);
+            self.refused
+                .add(limit, (self.id, address, report.reporter), cx.now, cx.actions);
+            self.disown(address, &refused, cx);
+        }
+
+        let created = match self.groups.contains_key(&address) {
+            true => None,
+            false if !makes_state(kind, &list) => return,
+            false if self.groups.len() >= parameters::limit(self.config.max_groups) => {
+                self.refuse_group(address, report.reporter, &list, cx);
+                return;
+            }
+            false => {
+                self.notify_group(
+                    address,
+                    NotificationKind::GroupJoined,
+                    Some(report.reporter),
+                    Reason::Report,
+                    cx,
+                );
+                self.groups.insert(address, Group::new(cx.now, report.reporter));
+                Some(cx.actions.len())
+            }
+        };
+
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let site = Site {
+            parameters: &parameters,
+            group: address,
+            statics: self.statics.get(&address),
+        };
+        group.reporter = report.reporter;
+        let older = match report.kind {
+            ReportKind::V1 => [Some(report.time), None, None],
+            ReportKind::V2 => [None, Some(report.time), None],
+            ReportKind::Leave | ReportKind::Record(_) => [None; 3],
+        };
+        group.older.heard(older, parameters.older_host_interval());
+        let row = table::row(State::of(group.mode, &group.sources), kind, &list);
+        group.apply(&site, &row, &times, report.time, cx);
+        if let Some(first) = created {
+            group.commit(&site, true, cx);
+            // The kernel's entry of the group before those of its sources.
+            if let Some(of_group) = cx.actions.get_mut(first..) {
+                of_group.rotate_right(1);
+            }
+        }
+
+        if row.ask_group || !row.ask_sources.0.is_empty() {
+            let question = Question {
+                sources: &row.ask_sources,
+                group: row.ask_group,
+                time: report.time,
+            };
+            if parameters.immediate_leave {
+                group.leave_at_once(&site, &question, &times, cx);
+            } else {
+                group.ask(&site, &question, &times, cx);
+            }
+        }
+        if group.is_empty() {
+            self.remove_group(address, Reason::Leave, cx);
+        } else {
+            group.commit(&site, false, cx);
+        }
+    }
+
+    /// Takes into account what the kernel saw of a group up to `until`, in the order in which it happened.
+    pub(crate) fn catch_up<L: Liveness>(
+        &mut self,
+        address: Ipv4Addr,
+        parameters: &Parameters,
+        times: &GroupTimes,
+        until: Instant,
+        cx: &mut Context<'_, L>,
+    ) {
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let site = Site {
+            parameters,
+            group: address,
+            statics: self.statics.get(&address),
+        };
+        if group.recheck
+            && let Some(last) = latest(times)
+            && last > group.timer.base
+            && last <= until
+            && (group.mode == FilterMode::Include || !group.sources.is_empty())
+        {
+            // The kernel took it for a refresh, as it had not been told yet that it would be more than that.
+            let row = table::row(State::of(group.mode, &group.sources), RecordKind::IsExclude, &[]);
+            group.apply(&site, &row, times, last, cx);
+        }
+        group.settle(&site, times, until);
+    }
+
+    /// Serves the group timer and the older-host timers.
+    pub(crate) fn group_timer<L: Liveness>(&mut self, address: Ipv4Addr, cx: &mut Context<'_, L>) {
+        let parameters = self.parameters();
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let site = Site {
+            parameters: &parameters,
+            group: address,
+            statics: self.statics.get(&address),
+        };
+        cx.timers.cancel(&mut group.slot, site.group_key());
+        let times = cx.liveness.group(self.id, address);
+        self.catch_up(address, &parameters, &times, cx.now, cx);
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let site = Site {
+            parameters: &parameters,
+            group: address,
+            statics: self.statics.get(&address),
+        };
+        group.recheck = false;
+        if group.mode == FilterMode::Exclude && group.timer.deadline <= cx.now {
+            let reason = reason_of(&group.timer);
+            group.group_timer_ended();
+            if group.is_empty() {
+                self.remove_group(address, reason, cx);
+                return;
+            }
+        }
+        group.commit(&site, false, cx);
+    }
+
+    /// Serves a source timer.
+    pub(crate) fn source_timer<L: Liveness>(
+        &mut self,
+        address: Ipv4Addr,
+        source_address: Ipv4Addr,
+        cx: &mut Context<'_, L>,
+    ) {
+        let parameters = self.parameters();
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let site = Site {
+            parameters: &parameters,
+            group: address,
+            statics: self.statics.get(&address),
+        };
+        let Some(source) = group.sources.get_mut(&source_address) else {
+            return;
+        };
+        let key = site.source_key(source_address);
+        cx.timers.cancel(&mut source.slot, key);
+        let Some(timer) = &mut source.timer else {
+            return;
+        };
+        let time = cx.liveness.source(self.id, address, source_address);
+        timer.settle(time.last_report, parameters.membership_interval, cx.now);
+        if timer.deadline > cx.now {
+            let deadline = timer.deadline;
+            cx.timers.wake_by(&mut source.slot, deadline, key);
+            return;
+        }
+        let reason = reason_of(timer);
+        group.source_timer_ended(&site, source_address, reason, cx);
+        if group.is_empty() {
+            self.remove_group(address, reason, cx);
+        }
+    }
+
+    /// Sends the next queries of a group's series.
+    pub(crate) fn series_timer<L: Liveness>(&mut self, address: Ipv4Addr, cx: &mut Context<'_, L>) {
+        let parameters = self.parameters();
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let site = Site {
+            parameters: &parameters,
+            group: address,
+            statics: self.statics.get(&address),
+        };
+        let times = cx.liveness.group(self.id, address);
+        group.transmit(&site, &times, cx);
+    }
+
+    /// Refuses a group for which there is no room, and takes back what the kernel may have made of it.
+    pub(crate) fn refuse_group<L: Liveness>(
+        &mut self,
+        address: Ipv4Addr,
+        reporter: Ipv4Addr,
+        list: &[Ipv4Addr],
+        cx: &mut Context<'_, L>,
+    ) {
+        let limit = Limit::Groups(self.config.max_groups);
+        self.refused
+            .add(limit, (self.id, address, reporter), cx.now, cx.actions);
+        self.disown(address, list, cx);
+        cx.actions.push(Action::RemoveGroup {
+            interface: self.id,
+            group: address,
+        });
+    }
+
+    /// Takes back what the kernel may have made of reported sources, where they are not wanted.
+    pub(crate) fn disown<L: Liveness>(&self, address: Ipv4Addr, list: &[Ipv4Addr], cx: &mut Context<'_, L>) {
+        let sources = self.groups.get(&address).map(|group| &group.sources);
+        for source in list {
+            let is_wanted = sources
+                .and_then(|sources| sources.get(source))
+                .is_some_and(|source| source.timer.is_some());
+            if !is_wanted {
+                cx.actions.push(Action::RemoveSource {
+                    interface: self.id,
+                    group: address,
+                    source: *source,
+                });
+            }
+        }
+    }
+}
+
+/// Whether a report counts on this interface at all. The XDP program has judged it already; what is repeated here is
+/// what the protocol itself demands.
+fn is_acceptable(kind: ReportKind, group: Ipv4Addr, parameters: &Parameters) -> bool {
+    if !is_multicast(group) || is_link_local_group(group) {
+        return false;
+    }
+    let any_source = match kind {
+        ReportKind::V1 | ReportKind::V2 | ReportKind::Leave => true,
+        ReportKind::Record(RecordKind::IsExclude | RecordKind::ToExclude) => true,
+        ReportKind::Record(
+            RecordKind::IsInclude | RecordKind::ToInclude | RecordKind::Allow | RecordKind::Block,
+        ) => false,
+    };
+    if any_source && is_ssm(group) {
+        return false;
+    }
+    match kind {
+        ReportKind::V1 | ReportKind::V2 => true,
+        // Only the querier reacts to a Leave (RFC 2236 §3), and a version 1 interface never does (RFC 9776 §7.3.1).
+        ReportKind::Leave => parameters.querier && parameters.version >= 2,
+        ReportKind::Record(_) => parameters.version >= 3,
+    }
+}
+
+/// Whether a record turns INCLUDE ({}), which is no state, into state.
+fn makes_state(kind: RecordKind, list: &[Ipv4Addr]) -> bool {
+    match kind {
+        RecordKind::IsExclude | RecordKind::ToExclude => true,
+        RecordKind::IsInclude | RecordKind::ToInclude | RecordKind::Allow => !list.is_empty(),
+        RecordKind::Block => false,
+    }
+}

@@ -1,0 +1,238 @@
+//! The router: all interfaces, and the way in.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+use crate::{
+    InterfaceId,
+    action::{Action, NotificationKind, Reason},
+    context::{Context, Site},
+    event::Event,
+    interface::Interface,
+    liveness::Liveness,
+    specific_query,
+    time::Instant,
+    timers::{Key, Timers},
+    view::{GroupView, InterfaceView},
+};
+
+/// How many deadlines one call of [`Router::handle_timeout`] serves at most, so that events do not wait for long.
+pub const TIMEOUT_BATCH: usize = 1_024;
+
+/// The router side of IGMP on any number of interfaces.
+///
+/// # Contract
+///
+/// - `now` never goes back from call to call.
+/// - The actions of a call are carried out, in order, before the next call of [`handle_timeout`](Self::handle_timeout).
+///   The core looks at the kernel's times once more then, since reports may have come in before the kernel knew of a
+///   change.
+/// - [`handle_timeout`](Self::handle_timeout) is called when [`poll_timeout`](Self::poll_timeout) says so. Being late
+///   or early does no harm.
+///
+/// No input makes it panic, and the work for an event does not grow with the number of groups.
+#[derive(Debug, Default)]
+pub struct Router {
+    interfaces: BTreeMap<InterfaceId, Interface>,
+    timers: Timers,
+}
+
+impl Router {
+    /// A router without interfaces.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in one event. What is to be done about it is appended to `actions`.
+    ///
+    /// Events of an interface that is not up are ignored.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        event: Event,
+        liveness: &mut impl Liveness,
+        actions: &mut Vec<Action>,
+    ) {
+        let Self { interfaces, timers } = self;
+        let cx = &mut Context {
+            now,
+            timers,
+            liveness,
+            actions,
+        };
+        match event {
+            Event::InterfaceUp {
+                interface: id,
+                config,
+                address,
+                mtu,
+            } => match interfaces.get_mut(&id) {
+                Some(interface) => interface.reconfigure(config, address, mtu, cx),
+                None => {
+                    let interface = Interface::new(id, config, address, mtu, cx);
+                    interfaces.insert(id, interface);
+                }
+            },
+            Event::InterfaceDown { interface } => {
+                if let Some(interface) = interfaces.remove(&interface) {
+                    interface.close(cx);
+                }
+            }
+            Event::Report(report) => {
+                if let Some(interface) = interfaces.get_mut(&report.interface) {
+                    interface.report(&report, cx);
+                }
+            }
+            Event::Query(query) => {
+                if let Some(interface) = interfaces.get_mut(&query.interface) {
+                    interface.query(&query, cx);
+                }
+            }
+            Event::Found(found) => {
+                if let Some(interface) = interfaces.get_mut(&found.interface) {
+                    interface.found(&found, cx);
+                }
+            }
+            Event::Clear {
+                interface: Some(id),
+                group,
+            } => {
+                if let Some(interface) = interfaces.get_mut(&id) {
+                    interface.clear(group, cx);
+                }
+            }
+            Event::Clear {
+                interface: None,
+                group,
+            } => {
+                for interface in interfaces.values_mut() {
+                    interface.clear(group, cx);
+                }
+            }
+        }
+    }
+
+    /// Serves deadlines that have come, at most [`TIMEOUT_BATCH`] of them. Without any it does nothing.
+    pub fn handle_timeout(&mut self, now: Instant, liveness: &mut impl Liveness, actions: &mut Vec<Action>) {
+        let Self { interfaces, timers } = self;
+        // All of a batch is taken out first: what is queued anew for this moment is meant for the next call.
+        let due: Vec<Key> = core::iter::from_fn(|| timers.pop_due(now))
+            .take(TIMEOUT_BATCH)
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        let mut keys = Vec::with_capacity(due.len());
+        for key in &due {
+            match *key {
+                Key::Interface(_) => {}
+                Key::Group(id, group) | Key::Series(id, group) => keys.push((id, group, None)),
+                Key::Source(id, group, source) => keys.push((id, group, Some(source))),
+            }
+        }
+        if !keys.is_empty() {
+            liveness.prefetch(&keys);
+        }
+
+        let cx = &mut Context {
+            now,
+            timers,
+            liveness,
+            actions,
+        };
+        for key in due {
+            let (Key::Interface(id) | Key::Group(id, _) | Key::Series(id, _) | Key::Source(id, _, _)) = key;
+            let Some(interface) = interfaces.get_mut(&id) else {
+                continue;
+            };
+            match key {
+                Key::Interface(_) => interface.role_timer(cx),
+                Key::Group(_, group) => interface.group_timer(group, cx),
+                Key::Series(_, group) => interface.series_timer(group, cx),
+                Key::Source(_, group, source) => interface.source_timer(group, source, cx),
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next. It may lie in the past: then some deadlines
+    /// of the last batch are still to be served.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The interfaces that are up, ascending.
+    pub fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
+        self.interfaces.keys().copied()
+    }
+
+    /// What is known of an interface.
+    pub fn interface(&self, id: InterfaceId) -> Option<InterfaceView> {
+        self.interfaces.get(&id).map(Interface::view)
+    }
+
+    /// The groups of an interface from `from` on, ascending, at most `limit` of them. A long list is read in parts, so
+    /// that the router does not stand still meanwhile.
+    pub fn groups(
+        &self,
+        now: Instant,
+        interface: InterfaceId,
+        from: Ipv4Addr,
+        limit: usize,
+        liveness: &mut impl Liveness,
+    ) -> Vec<GroupView> {
+        self.interfaces
+            .get(&interface)
+            .map_or_else(Vec::new, |interface| {
+                interface.view_groups(now, from, limit, liveness)
+            })
+    }
+
+    /// One group of an interface.
+    pub fn group(
+        &self,
+        now: Instant,
+        interface: InterfaceId,
+        group: Ipv4Addr,
+        liveness: &mut impl Liveness,
+    ) -> Option<GroupView> {
+        self.groups(now, interface, group, 1, liveness)
+            .into_iter()
+            .find(|view| view.group == group)
+    }
+}
+
+impl Interface {
+    /// Forgets memberships and asks for them anew.
+    fn clear<L: Liveness>(&mut self, only: Option<Ipv4Addr>, cx: &mut Context<'_, L>) {
+        match only {
+            None => {
+                for (address, group) in core::mem::take(&mut self.groups) {
+                    let parameters = self.parameters();
+                    let site = Site {
+                        parameters: &parameters,
+                        group: address,
+                        statics: self.statics.get(&address),
+                    };
+                    group.dismantle(&site, cx);
+                    self.notify_group(address, NotificationKind::GroupLeft, None, Reason::Clear, cx);
+                }
+                self.query_now(cx);
+            }
+            Some(address) => {
+                if !self.groups.contains_key(&address) {
+                    return;
+                }
+                self.remove_group(address, Reason::Clear, cx);
+                let parameters = self.parameters();
+                if parameters.querier && parameters.can_send && parameters.version >= 2 {
+                    let site = Site {
+                        parameters: &parameters,
+                        group: address,
+                        statics: None,
+                    };
+                    specific_query::send(&site, false, &[], cx);
+                }
+            }
+        }
+    }
+}

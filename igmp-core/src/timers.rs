@@ -1,0 +1,72 @@
+//! The index of deadlines.
+//!
+//! One ordered set holds an entry for each record that waits for something. Records remember under which instant they
+//! are queued, so that an entry can be taken out without a search. A deadline that moves later leaves the entry where it
+//! is: the record is looked at once too early and queued anew, which is cheaper than moving an entry at each refresh.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeSet;
+
+use crate::{InterfaceId, time::Instant};
+
+/// What a deadline belongs to. The order is that in which deadlines of the same instant are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// The General Query timer or the Other Querier Present timer of an interface.
+    Interface(InterfaceId),
+    /// The next transmission of a group's specific queries.
+    Series(InterfaceId, Ipv4Addr),
+    /// A source timer: interface, group, source.
+    Source(InterfaceId, Ipv4Addr, Ipv4Addr),
+    /// The group timer, the older-host timers, or a look at a group that was put off.
+    Group(InterfaceId, Ipv4Addr),
+}
+
+/// Where a record is queued: the part of the index that lies in the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot(Instant);
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self(Instant::MAX)
+    }
+}
+
+/// All deadlines of a router.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    queue: BTreeSet<(Instant, Key)>,
+}
+
+impl Timers {
+    /// Sees to it that the record of `slot` is looked at no later than `at`.
+    pub(crate) fn wake_by(&mut self, slot: &mut Slot, at: Instant, key: Key) {
+        if at < slot.0 {
+            self.cancel(slot, key);
+            self.queue.insert((at, key));
+            slot.0 = at;
+        }
+    }
+
+    /// Forgets the record of `slot`.
+    pub(crate) fn cancel(&mut self, slot: &mut Slot, key: Key) {
+        if *slot != Slot::default() {
+            self.queue.remove(&(slot.0, key));
+            *slot = Slot::default();
+        }
+    }
+
+    /// Takes out the earliest entry, if it is due.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Key> {
+        let &(at, _) = self.queue.first()?;
+        if at > now {
+            return None;
+        }
+        self.queue.pop_first().map(|(_, key)| key)
+    }
+
+    /// When the earliest entry is due.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.queue.first().map(|&(at, _)| at)
+    }
+}
