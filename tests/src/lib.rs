@@ -11,7 +11,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`network`], [`namespace`], [`switch`] | namespaces, links between them, bridges |
+//! | [`network`], [`namespace`], [`switch`], [`lan`] | namespaces, links between them, bridges |
 //! | [`host`], [`filter`] | real sockets that join, leave and filter sources |
 //! | [`packet`], [`raw`], [`capture`] | packets made by hand, sent and seen |
 //! | [`igmpd`], [`json`], [`monitor`] | the programs under test, and what they print, by the letter |
@@ -26,6 +26,7 @@ pub mod frr;
 pub mod host;
 pub mod igmpd;
 pub mod json;
+pub mod lan;
 pub mod monitor;
 pub mod namespace;
 pub mod network;
@@ -39,6 +40,7 @@ pub use capture::Capture;
 pub use frr::Frr;
 pub use host::{Host, Membership};
 pub use igmpd::Igmpd;
+pub use lan::Lan;
 pub use monitor::Monitor;
 pub use namespace::Namespace;
 pub use network::Network;
