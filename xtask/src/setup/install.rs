@@ -5,9 +5,9 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::linker;
 use super::packages::{self, Package};
 use super::survey::{self, Missing};
+use super::{Need, linker};
 use crate::command;
 use crate::ui;
 use crate::workspace::Workspace;
@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 const RUSTUP_LIMIT_SECONDS: &str = "120";
 
 /// Prints what is missing, what each is for, and the commands that install it.
-pub(crate) fn explain(workspace: &Workspace, missing: &[Missing]) {
+pub(crate) fn explain(workspace: &Workspace, need: Need, missing: &[Missing]) {
     println!("Missing on this machine:");
     for item in missing {
         match item {
@@ -34,7 +34,7 @@ pub(crate) fn explain(workspace: &Workspace, missing: &[Missing]) {
     println!("The commands that install it:");
     for item in missing {
         if let Missing::Core { rustup } = item {
-            let names: Vec<&str> = packages::TOOLCHAIN.iter().map(|package| package.name).collect();
+            let names: Vec<&str> = packages::toolchain(need).map(|package| package.name).collect();
             let apt = format!(
                 "apt-get update && apt-get install -y --no-install-recommends {}",
                 names.join(" ")
@@ -69,7 +69,7 @@ pub(crate) fn explain(workspace: &Workspace, missing: &[Missing]) {
 /// # Errors
 ///
 /// When a step fails and nothing else could take its place.
-pub(crate) fn everything(workspace: &Workspace, missing: &[Missing]) -> Result<()> {
+pub(crate) fn everything(workspace: &Workspace, need: Need, missing: &[Missing]) -> Result<()> {
     let mut wanted: Vec<Package> = debian(missing).copied().collect();
     for item in missing {
         let Missing::Core { rustup } = item else { continue };
@@ -77,7 +77,7 @@ pub(crate) fn everything(workspace: &Workspace, missing: &[Missing]) -> Result<(
             .as_ref()
             .is_none_or(|toolchain| !added_by_rustup(toolchain))
         {
-            wanted.extend(packages::TOOLCHAIN);
+            wanted.extend(packages::toolchain(need));
         }
     }
     if !wanted.is_empty() {
@@ -123,7 +123,8 @@ fn added_by_rustup(toolchain: &str) -> bool {
         .arg(RUSTUP_LIMIT_SECONDS)
         .arg(line.get_program())
         .args(line.get_args())
-        .env("RUSTUP_MAX_RETRIES", "0");
+        .env("RUSTUP_MAX_RETRIES", "0")
+        .env("RUST_BACKTRACE", "0");
     match ui::with_progress("Adding the sources of `core` with rustup", &mut limited) {
         Ok(()) => true,
         Err(error) => {

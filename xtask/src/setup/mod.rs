@@ -57,11 +57,11 @@ pub(crate) fn afresh(workspace: &Workspace, need: Need, installation: Installati
         if survey.missing.is_empty() {
             break;
         }
-        install::explain(workspace, &survey.missing);
+        install::explain(workspace, need, &survey.missing);
         if installation == Installation::Refused {
             bail!("nothing was installed, as --no-install asks; the commands above install what is missing");
         }
-        install::everything(workspace, &survey.missing)?;
+        install::everything(workspace, need, &survey.missing)?;
         survey = survey::look(workspace, need)?;
     }
     let still: Vec<String> = survey.missing.iter().map(ToString::to_string).collect();

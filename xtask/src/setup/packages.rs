@@ -28,8 +28,7 @@ impl Package {
     }
 }
 
-/// What builds the XDP program where no toolchain of rustup can. The compiler's package brings LLVM with it.
-pub(crate) const TOOLCHAIN: &[Package] = &[
+const TOOLCHAIN: &[Package] = &[
     Package {
         name: "rustc-web",
         why: "a compiler with the LLVM that bpf-linker goes with",
@@ -90,6 +89,16 @@ const PROGRAMS: &[Package] = &[
         need: Need::Test,
     },
 ];
+
+/// What builds (and, for the tests, lints) the XDP program where no toolchain of rustup can. The compiler's package
+/// brings its LLVM with it.
+pub(crate) fn toolchain(need: Need) -> impl Iterator<Item = Package> {
+    TOOLCHAIN
+        .iter()
+        .copied()
+        .chain([CLIPPY])
+        .filter(move |package| package.need <= need)
+}
 
 /// The packages beside the toolchain that `need` takes.
 pub(crate) fn for_need(need: Need) -> impl Iterator<Item = &'static Package> {
