@@ -1,8 +1,27 @@
 //! The order in which a packet is judged.
 //!
 //! The XDP program and user space call the same functions, so they accept and refuse the same packets for the same
-//! reasons. The order is fixed because a packet is counted under the first reason that applies: fragment, length,
-//! checksum, TTL, type, Router Alert, source, and then what the message itself says.
+//! reasons. The order is fixed because a packet is counted under the first reason that applies:
+//!
+//! | | what must hold | else |
+//! |---|---|---|
+//! | 1 | the IPv4 header is there, is one, and the frame holds the packet | [`TooShort`](Refusal::TooShort), [`Malformed`](Refusal::Malformed) |
+//! | 2 | it is no fragment | [`Fragment`](Refusal::Fragment) |
+//! | 3 | the payload has 8 bytes | [`TooShort`](Refusal::TooShort) |
+//! | 4 | the checksums of header and payload are right | [`Checksum`](Refusal::Checksum) |
+//! | 5 | TTL is 1 | [`Ttl`](Refusal::Ttl) |
+//! | 6 | the type is known to the interface, a query has the length of one | [`UnknownType`](Refusal::UnknownType), [`Malformed`](Refusal::Malformed) |
+//! | 7 | Router Alert is there, where it is required | [`RouterAlert`](Refusal::RouterAlert) |
+//! | 8 | the source may send this | [`Source`](Refusal::Source) |
+//! | 9 | the counts in the message fit its length | [`Malformed`](Refusal::Malformed) |
+//! | 10 | the group is one | [`Group`](Refusal::Group), [`SsmRange`](Refusal::SsmRange) |
+//!
+//! Of a version 3 report, step 9 is [`fits`] and step 10 is [`judge_record`] for each record.
+//!
+//! The IP destination is not among them. A router has to accept queries and reports that are sent to any address of
+//! its interface, unicast or multicast (RFC 9776 §4.1.12 and §4.2.15), and what is sent to the address of somebody else
+//! is not the router's to refuse. Which of the two it is, and what then becomes of the frame, is left to the caller:
+//! [`Admission::destination`] says where the packet goes.
 
 use core::net::Ipv4Addr;
 
@@ -68,7 +87,8 @@ pub struct Admission {
     pub outcome: Result<Message, Refusal>,
 }
 
-/// Judges the IGMP packet whose IPv4 header is at `ip`, for an interface with this configuration.
+/// Judges the IGMP packet whose IPv4 header is at `ip`, in a frame of `frame_len` bytes that was received on an interface
+/// with this configuration. The destination of the packet is not judged; see the [module](self).
 ///
 /// A version 3 report is still to be walked to see whether its records fit: see [`fits`].
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use crate::{Packet, Refusal};
+use crate::{Packet, Refusal, packet::MAX_FRAME_LEN};
 
 /// Length of a header without options, in bytes.
 pub const MIN_HEADER_LEN: usize = 20;
@@ -58,7 +58,8 @@ pub fn protocol<P: Packet>(packet: &P, offset: usize) -> Option<u8> {
 /// # Errors
 ///
 /// [`Refusal::TooShort`] where the frame ends before the header or before the length that the header gives;
-/// [`Refusal::Malformed`] where the version, the header length or the total length cannot be.
+/// [`Refusal::Malformed`] where the version, the header length or the total length cannot be, or where the packet is all
+/// there but ends beyond [`MAX_FRAME_LEN`]: the verifier lets nobody read that far, so nobody does.
 #[inline(always)]
 pub fn parse<P: Packet>(packet: &P, offset: usize, frame_len: usize) -> Result<Header, Refusal> {
     let bytes = packet.read::<MIN_HEADER_LEN>(offset).ok_or(Refusal::TooShort)?;
@@ -69,6 +70,9 @@ pub fn parse<P: Packet>(packet: &P, offset: usize, frame_len: usize) -> Result<H
     }
     if offset + total_len > frame_len {
         return Err(Refusal::TooShort);
+    }
+    if offset + total_len > MAX_FRAME_LEN {
+        return Err(Refusal::Malformed);
     }
     Ok(Header {
         offset,
@@ -83,7 +87,8 @@ pub fn parse<P: Packet>(packet: &P, offset: usize, frame_len: usize) -> Result<H
 }
 
 /// Whether the header carries the Router Alert option (RFC 2113), at whatever place among its options. The option's
-/// value is ignored, as RFC 2113 §2.1 asks.
+/// value is ignored, as RFC 2113 §2.2 asks. Options behind one whose length cannot be are not looked for, and an option
+/// that does not fit into the header is none.
 #[inline(always)]
 pub fn has_router_alert<P: Packet>(packet: &P, header: &Header) -> bool {
     let first = header.offset + MIN_HEADER_LEN;
@@ -112,7 +117,8 @@ pub fn has_router_alert<P: Packet>(packet: &P, header: &Header) -> bool {
         match kind {
             0 => return false,
             1 => {}
-            OPTION_ROUTER_ALERT => return len == 4,
+            // `at` is behind the kind by now, so three more bytes complete the option.
+            OPTION_ROUTER_ALERT => return len == 4 && MIN_HEADER_LEN + at + 3 <= header.header_len,
             _ if len < 2 => return false,
             _ => skip = len - 1,
         }

@@ -1,7 +1,11 @@
 //! The reader that the parser is written against.
 
-/// The longest frame that is looked at, in bytes: a jumbo frame of 9,000 bytes of payload, the Ethernet header and two
+/// How far into a frame anybody looks, in bytes: a jumbo frame of 9,000 bytes of payload, the Ethernet header and two
 /// VLAN tags. The verifier needs a bound on every offset into a packet, and this is it.
+///
+/// A frame may be longer. An IGMP packet that ends within the bound is judged as in any other frame, and one that ends
+/// beyond it is refused as malformed ([`ipv4::parse`](crate::ipv4::parse)), in user space as well, so that both always
+/// come to the same answer.
 pub const MAX_FRAME_LEN: usize = 9_000 + 14 + 8;
 
 /// A frame that can be read at any offset.

@@ -24,7 +24,8 @@ pub enum Refusal {
     SsmRange = 6,
     /// A message type that this interface does not know.
     UnknownType = 7,
-    /// The counts or lengths inside the message contradict its length.
+    /// The lengths or counts in the IP header or the message contradict each other, or the packet is longer than any
+    /// that is looked at ([`MAX_FRAME_LEN`](crate::packet::MAX_FRAME_LEN)).
     Malformed = 8,
     /// A limit on groups or sources is reached.
     Limit = 9,

@@ -1,11 +1,14 @@
 //! What the XDP program hands to the agent.
 
 use super::byte_layout;
+use crate::{ethernet, igmp::query, ipv4, packet::MAX_FRAME_LEN};
 
 /// Most sources that an event of the middle size holds.
 pub const MEDIUM_EVENT_SOURCES: usize = 64;
-/// Most sources that an event can hold: those of one record that fills a jumbo frame.
-pub const LARGE_EVENT_SOURCES: usize = 2_240;
+/// Most sources that an event can hold: as many as a query can list within [`MAX_FRAME_LEN`]. A record, whose header
+/// and whose report's header are longer, cannot list more.
+pub const LARGE_EVENT_SOURCES: usize =
+    (MAX_FRAME_LEN - ethernet::HEADER_LEN - ipv4::MIN_HEADER_LEN - query::V3_HEADER_LEN) / 4;
 
 /// An event in the ring. Its source addresses follow it directly, four bytes each, in network order as received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

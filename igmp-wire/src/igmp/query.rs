@@ -33,7 +33,8 @@ pub struct Query {
     pub sources: usize,
 }
 
-/// Reads the query of `len` bytes at `offset`.
+/// Reads the query of `len` bytes at `offset`, of the version that [`Kind::of`] told from its length. `len` is the length
+/// of an IPv4 payload. What follows the sources is ignored (RFC 9776 §4.1.10).
 ///
 /// # Errors
 ///

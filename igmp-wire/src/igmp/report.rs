@@ -72,7 +72,7 @@ pub struct RecordWalk {
 }
 
 impl RecordWalk {
-    /// Begins the walk over the report of `len` bytes at `offset`.
+    /// Begins the walk over the report of `len` bytes at `offset`. `len` is the length of an IPv4 payload.
     ///
     /// # Errors
     ///

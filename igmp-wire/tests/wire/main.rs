@@ -1,0 +1,13 @@
+//! The parser against the rules of the RFCs: packets built by hand, expected results written down beforehand or computed
+//! by an independent model.
+
+mod abi;
+mod admission;
+mod build;
+mod link;
+mod membership;
+mod model;
+mod network;
+mod properties;
+mod records;
+mod vectors;
