@@ -40,7 +40,7 @@ impl Interface {
             reporter: Some(found.reporter),
         };
 
-        let joined = if is_group && found.exclude && !is_ssm(address) {
+        let joined = if is_group && !is_ssm(address) {
             self.time_of_join(found, &times, cx.now)
                 .filter(|&time| time + interval > cx.now)
         } else {
@@ -145,15 +145,16 @@ impl Interface {
     }
 
     /// When the group was last asked for in EXCLUDE mode, as far as that is news.
+    ///
+    /// The kernel notes a time for the group itself only when a report asked for it with nothing excluded, so a time
+    /// that is news says as much as `exclude` does.
     fn time_of_join(&self, found: &Found, times: &GroupTimes, now: Instant) -> Option<Instant> {
-        if found.incomplete {
-            return Some(now);
-        }
-        match (latest(times), self.groups.get(&found.group)) {
-            (Some(time), Some(group)) => (time > group.timer.base).then_some(time),
-            (Some(time), None) => Some(time),
+        let accounted_for = self.groups.get(&found.group).map(|group| group.timer.base);
+        match latest(times) {
+            _ if found.exclude && found.incomplete => Some(now),
+            Some(time) => accounted_for.is_none_or(|base| time > base).then_some(time),
             // A report that excluded sources leaves no time.
-            (None, _) => Some(now),
+            None => found.exclude.then_some(now),
         }
     }
 }

@@ -140,6 +140,7 @@ impl Group {
             self.start_source(site, source, group_timer, cx);
         }
         for &source in &row.zero.0 {
+            self.stop_source(site, source, Reason::Report, cx);
             self.sources.entry(source).or_insert_with(|| Source {
                 timer: None,
                 slot: Slot::default(),

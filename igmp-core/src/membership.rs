@@ -58,8 +58,15 @@ impl Interface {
             list.clear();
         }
 
-        let known = self.groups.get(&address).map(|group| &group.sources);
-        let refused = limits::trim(&mut list, kind, known, parameters.max_group_sources);
+        let group = self.groups.get(&address);
+        let refused =
+            if kind == RecordKind::Block && group.is_none_or(|group| group.mode == FilterMode::Include) {
+                // The only row that adds nothing.
+                Vec::new()
+            } else {
+                let sources = group.map(|group| &group.sources);
+                limits::trim(&mut list, kind, sources, parameters.max_group_sources)
+            };
         if !refused.is_empty() {
             let limit = Limit::Sources(self.config.max_group_sources);
             self.refused

@@ -282,13 +282,18 @@ impl Interface {
         let mut sources = query.sources.clone();
         sources.sort_unstable();
         sources.dedup();
+        if !self.groups.contains_key(&address) {
+            return;
+        }
+        let times = cx.liveness.group(self.id, address);
+        self.catch_up(address, &parameters, &times, query.time, cx);
         if let Some(group) = self.groups.get_mut(&address) {
             let site = Site {
                 parameters: &parameters,
                 group: address,
                 statics: self.statics.get(&address),
             };
-            group.lower_for_query(&site, &sources, end, query.time, cx);
+            group.lower_for_query(&site, &sources, (end, query.time), &times, cx);
             group.commit(&site, false, cx);
         }
     }

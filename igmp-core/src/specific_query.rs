@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     action::{Action, SendQuery},
+    compat::CompatibilityMode,
     context::{Context, Site},
     group::{FilterMode, Group, latest, reason_of},
     liveness::{GroupTimes, Liveness},
     table::Addresses,
     time::Instant,
-    timer::Timer,
     timers::Slot,
 };
 
@@ -237,22 +237,23 @@ impl Group {
         }
     }
 
-    /// Lowers timers because of another router's specific query without S flag (§6.6.1). `end` is when the last of the
-    /// answers to it is due.
+    /// Lowers timers because of another router's specific query without S flag, received at `time` (§6.6.1). `end` is
+    /// when the last of the answers to it is due.
     pub(crate) fn lower_for_query<L: Liveness>(
         &mut self,
         site: &Site<'_>,
         sources: &[Ipv4Addr],
-        end: Instant,
-        time: Instant,
+        (end, time): (Instant, Instant),
+        times: &GroupTimes,
         cx: &mut Context<'_, L>,
     ) {
         let interval = site.parameters.membership_interval;
         let interface = site.parameters.interface;
         if sources.is_empty() {
-            if self.mode == FilterMode::Exclude {
-                let times = cx.liveness.group(interface, site.group);
-                self.timer.lower(latest(&times), interval, end, time);
+            // Version 1 hosts answer too late, so their memberships are not shortened (RFC 2236 §7 has no such
+            // transition from its state "Version 1 Members Present").
+            if self.mode == FilterMode::Exclude && self.older.mode(time) != CompatibilityMode::V1 {
+                self.timer.lower(latest(times), interval, end, time);
             }
             return;
         }
@@ -262,7 +263,7 @@ impl Group {
                 && let Some(timer) = &mut source.timer
             {
                 let last_report = cx.liveness.source(interface, site.group, address).last_report;
-                Timer::lower(timer, last_report, interval, end, time);
+                timer.lower(last_report, interval, end, time);
                 let deadline = timer.deadline;
                 cx.timers
                     .wake_by(&mut source.slot, deadline, site.source_key(address));
