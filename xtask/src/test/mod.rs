@@ -29,6 +29,13 @@ pub(crate) enum Part {
     Privileged,
 }
 
+/// The parts in their order, with the names that people see.
+const PARTS: [(Part, &str); 3] = [
+    (Part::Lint, "checks"),
+    (Part::Unit, "unit tests"),
+    (Part::Privileged, "privileged tests"),
+];
+
 /// The test programs of the host crates that cannot be without tests: if one runs none, something hides them.
 const UNIT_TESTS: &[&str] = &["igmp_core", "igmp_user", "igmp_wire", "xtask"];
 
@@ -36,7 +43,7 @@ const UNIT_TESTS: &[&str] = &["igmp_core", "igmp_user", "igmp_wire", "xtask"];
 ///
 /// # Errors
 ///
-/// When the set-up or the build fails; failing tests and checks are no error but an exit code.
+/// When the tests cannot be started; whatever fails after that is no error but an exit code.
 pub(crate) fn run(
     workspace: &Workspace,
     profile: Profile,
@@ -50,41 +57,18 @@ pub(crate) fn run(
         parts => parts.contains(&part),
     };
     ui::headline("build");
-    let built = build::everything(workspace, profile, Need::Test, installation)?;
     let mut total = Tally::default();
-    let mut times = vec![("build", started.elapsed())];
-    for (part, name) in [
-        (Part::Lint, "checks"),
-        (Part::Unit, "unit tests"),
-        (Part::Privileged, "privileged tests"),
-    ] {
-        if !wanted(part) {
-            continue;
-        }
-        let started = Instant::now();
-        match part {
-            Part::Lint => run_checks(workspace, &built, &mut total),
-            Part::Unit => {
-                ui::headline(name);
-                let mut cargo = cargo_test(workspace, profile, &built);
-                cargo
-                    .args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"])
-                    .args(filter);
-                let expected = if filter.is_none() { UNIT_TESTS } else { &[] };
-                run_tests(name, &mut cargo, expected, filter.is_some(), &mut total)?;
-            }
-            Part::Privileged => {
-                ui::headline(name);
-                let mut cargo = cargo_test(workspace, profile, &built);
-                let allowed = become_root(&mut cargo);
-                cargo.args(["--package=tests"]).args(filter);
-                match allowed {
-                    Ok(()) => run_tests(name, &mut cargo, &[], filter.is_some(), &mut total)?,
-                    Err(error) => total.fail(format!("{name}: {error:#}")),
-                }
+    let mut times = Vec::new();
+    match build::everything(workspace, profile, Need::Test, installation) {
+        Ok(built) => {
+            times.push(("build", started.elapsed()));
+            for (part, name) in PARTS.into_iter().filter(|(part, _)| wanted(*part)) {
+                let started = Instant::now();
+                run_part(workspace, profile, &built, (part, name), filter, &mut total)?;
+                times.push((name, started.elapsed()));
             }
         }
-        times.push((name, started.elapsed()));
+        Err(error) => total.fail(format!("set-up and build: {error:#}")),
     }
 
     ui::headline("result");
@@ -101,6 +85,39 @@ pub(crate) fn run(
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn run_part(
+    workspace: &Workspace,
+    profile: Profile,
+    built: &Built,
+    (part, name): (Part, &str),
+    filter: Option<&str>,
+    total: &mut Tally,
+) -> Result<()> {
+    match part {
+        Part::Lint => run_checks(workspace, built, total),
+        Part::Unit => {
+            ui::headline(name);
+            let mut cargo = cargo_test(workspace, profile, built);
+            cargo
+                .args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"])
+                .args(filter);
+            let expected = if filter.is_none() { UNIT_TESTS } else { &[] };
+            run_tests(name, &mut cargo, expected, filter.is_some(), total)?;
+        }
+        Part::Privileged => {
+            ui::headline(name);
+            let mut cargo = cargo_test(workspace, profile, built);
+            let allowed = become_root(&mut cargo);
+            cargo.args(["--package=tests"]).args(filter);
+            match allowed {
+                Ok(()) => run_tests(name, &mut cargo, &[], filter.is_some(), total)?,
+                Err(error) => total.fail(format!("{name}: {error:#}")),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn run_checks(workspace: &Workspace, built: &Built, total: &mut Tally) {
