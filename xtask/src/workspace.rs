@@ -35,6 +35,15 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
+    /// A workspace in this directory, for tests of what is kept in its target directory.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            target: root.join("target"),
+        }
+    }
+
     /// The directory of the workspace's `Cargo.toml`.
     pub(crate) fn root(&self) -> &Path {
         &self.root

@@ -58,3 +58,30 @@ pub(crate) fn install_arguments(tools: &Path, version: &str) -> Vec<String> {
     .map(str::to_owned)
     .to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn takes_the_version_that_goes_with_the_compiler_and_no_other() {
+        let tools = tempfile::tempdir().expect("a temporary directory");
+        let linker = tools.path().join("bin/bpf-linker");
+        fs::create_dir(tools.path().join("bin")).expect("a directory");
+        // No release has this number, so that none of the machine is found instead.
+        fs::write(&linker, "#!/bin/sh\necho bpf-linker 0.0.7\n").expect("a script");
+        assert_eq!(find(tools.path(), "0.0.7"), None, "it cannot be executed");
+        fs::set_permissions(&linker, fs::Permissions::from_mode(0o755)).expect("permissions");
+        assert_eq!(find(tools.path(), "0.0.7"), Some(linker));
+        assert_eq!(find(tools.path(), "0.0.8"), None);
+    }
+
+    #[test]
+    fn the_usual_llvm_has_a_linker() {
+        assert_eq!(version_for(USUAL_LLVM), Some("0.10.3"));
+        assert_eq!(version_for(21), None);
+    }
+}

@@ -92,3 +92,47 @@ fn path(workspace: &Workspace) -> PathBuf {
 fn current_recipe() -> String {
     format!("{FORMAT}; {}", linker::recipe())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_until_something_changes() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let workspace = Workspace::at(directory.path());
+        let compiler = directory.path().join("rustc");
+        fs::write(&compiler, "one").expect("a file");
+        let toolchain = Toolchain {
+            name: "a toolchain".to_owned(),
+            release: "1.96.0".to_owned(),
+            cargo: compiler.clone(),
+            rustc: compiler.clone(),
+            llvm_major: 22,
+            llvm_path: directory.path().to_string_lossy().into_owned(),
+            linker: compiler.clone(),
+        };
+        assert!(recall(&workspace, Need::Build).is_none(), "nothing was kept yet");
+
+        keep(&workspace, Need::Lab, &toolchain, std::slice::from_ref(&compiler)).expect("a record");
+        assert_eq!(
+            recall(&workspace, Need::Build).expect("less was needed").name,
+            "a toolchain"
+        );
+        assert!(recall(&workspace, Need::Lab).is_some());
+        assert!(
+            recall(&workspace, Need::Test).is_none(),
+            "nobody looked for as much"
+        );
+
+        fs::write(&compiler, "another").expect("a file");
+        assert!(
+            recall(&workspace, Need::Build).is_none(),
+            "the compiler is another one"
+        );
+        keep(&workspace, Need::Lab, &toolchain, std::slice::from_ref(&compiler)).expect("a record");
+        assert!(recall(&workspace, Need::Build).is_some());
+        fs::remove_file(&compiler).expect("the file");
+        assert!(recall(&workspace, Need::Build).is_none(), "the compiler is gone");
+    }
+}

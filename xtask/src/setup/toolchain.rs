@@ -265,4 +265,23 @@ mod tests {
         assert_eq!(parse_version(&version("1.94.1")), None);
         assert_eq!(parse_version("rustc 1.95.0"), None);
     }
+
+    #[test]
+    fn the_linker_sees_one_llvm_alone() {
+        let tools = tempfile::tempdir().expect("a temporary directory");
+        let links = |path: &str| -> Vec<PathBuf> {
+            fs::read_dir(path)
+                .expect("the directory was made")
+                .map(|entry| fs::read_link(entry.expect("an entry").path()).expect("a link"))
+                .collect()
+        };
+        for library in [
+            "/usr/lib/libLLVM.so.22.1",
+            "/opt/lib/libLLVM.so.22.1",
+            "/usr/lib/libLLVM.so.22.1",
+        ] {
+            let path = isolate_llvm(tools.path(), Path::new(library)).expect("a directory");
+            assert_eq!(links(&path), [PathBuf::from(library)]);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Every check and every test of the workspace, and one closing line over all of them.
 
+mod expected;
 mod tally;
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
@@ -35,9 +36,6 @@ const PARTS: [(Part, &str); 3] = [
     (Part::Unit, "unit tests"),
     (Part::Privileged, "privileged tests"),
 ];
-
-/// The test programs of the host crates that cannot be without tests: if one runs none, something hides them.
-const UNIT_TESTS: &[&str] = &["igmp_core", "igmp_user", "igmp_wire", "xtask"];
 
 /// Sets up, builds, and runs the parts asked for (all when none is named), only tests matching `filter` when given.
 ///
@@ -95,29 +93,31 @@ fn run_part(
     filter: Option<&str>,
     total: &mut Tally,
 ) -> Result<()> {
-    match part {
-        Part::Lint => run_checks(workspace, built, total),
-        Part::Unit => {
-            ui::headline(name);
-            let mut cargo = cargo_test(workspace, profile, built);
-            cargo
-                .args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"])
-                .args(filter);
-            let expected = if filter.is_none() { UNIT_TESTS } else { &[] };
-            run_tests(name, &mut cargo, expected, filter.is_some(), total)?;
-        }
-        Part::Privileged => {
-            ui::headline(name);
-            let mut cargo = cargo_test(workspace, profile, built);
-            let allowed = become_root(&mut cargo);
-            cargo.args(["--package=tests"]).args(filter);
-            match allowed {
-                Ok(()) => run_tests(name, &mut cargo, &[], filter.is_some(), total)?,
-                Err(error) => total.fail(format!("{name}: {error:#}")),
-            }
-        }
+    if part == Part::Lint {
+        run_checks(workspace, built, total);
+        return Ok(());
     }
-    Ok(())
+    ui::headline(name);
+    let mut cargo = cargo_test(workspace, profile, built);
+    let privileged = part == Part::Privileged;
+    if privileged {
+        if let Err(error) = become_root(&mut cargo) {
+            total.fail(format!("{name}: {error:#}"));
+            return Ok(());
+        }
+        cargo.arg("--package=tests");
+    } else {
+        cargo.args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"]);
+    }
+    // Under a filter most test programs run nothing, as asked.
+    let expected = if filter.is_some() {
+        Vec::new()
+    } else {
+        expected::programs(workspace, |package| {
+            (package == "tests") == privileged && package != "igmp-ebpf"
+        })?
+    };
+    run_tests(name, cargo.args(filter), &expected, total)
 }
 
 fn run_checks(workspace: &Workspace, built: &Built, total: &mut Tally) {
@@ -153,13 +153,7 @@ fn become_root(cargo: &mut Command) -> Result<()> {
 /// Runs cargo, passes on what it prints as it comes, and counts. A run that fails without a failed test (it did not
 /// compile, a test program crashed) counts as one failure, and so does a test program that should have tests and ran
 /// none.
-fn run_tests(
-    name: &str,
-    cargo: &mut Command,
-    expected: &[&str],
-    filtered: bool,
-    total: &mut Tally,
-) -> Result<()> {
+fn run_tests(name: &str, cargo: &mut Command, expected: &[String], total: &mut Tally) -> Result<()> {
     let (reader, writer) = io::pipe().context("cannot make a pipe")?;
     // One pipe for both: which test program a result belongs to is in the order of the lines.
     cargo
@@ -184,7 +178,7 @@ fn run_tests(
         stdout.write_all(&line).context("cannot print")?;
     }
     let status = child.wait().context("cannot wait for cargo test")?;
-    tally.conclude(name, status.success(), expected, filtered);
+    tally.conclude(name, status.success(), expected);
     total.add(tally);
     Ok(())
 }

@@ -18,8 +18,6 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 struct Program {
     name: String,
-    /// A file of `tests/`, whose only content is tests.
-    integration: bool,
     /// Tests run, once it has printed its result.
     executed: Option<u64>,
 }
@@ -38,10 +36,8 @@ impl Tally {
         if let Some(started) = line.strip_prefix("Running ") {
             self.programs.extend(parse_program(started));
         } else if let Some(name) = line.strip_prefix("Doc-tests ") {
-            // The examples of a crate: it may well have none.
             self.programs.push(Program {
                 name: format!("doc-tests of {name}"),
-                integration: false,
                 executed: None,
             });
         } else if let Some(result) = line.strip_prefix("test result: ") {
@@ -60,30 +56,26 @@ impl Tally {
         }
     }
 
-    /// Ends a run of cargo called `name`: finds what the counts do not show.
-    pub(crate) fn conclude(&mut self, name: &str, success: bool, expected: &[&str], filtered: bool) {
+    /// Ends a run of cargo called `name`: finds what the counts do not show. `expected` are the test programs that
+    /// should have run a test each.
+    pub(crate) fn conclude(&mut self, name: &str, success: bool, expected: &[String]) {
         let mut hidden = Vec::new();
-        for Program {
-            name,
-            integration,
-            executed,
-        } in &self.programs
-        {
-            match executed {
-                None => hidden.push(format!("{name} ended without a result")),
-                Some(0) if *integration && !filtered => hidden.push(format!("{name} ran no test")),
-                Some(_) => {}
-            }
-        }
-        for name in expected {
-            let ran =
-                |program: &Program| program.name == *name && program.executed.is_some_and(|count| 0 < count);
-            if !self.programs.iter().any(ran) {
-                hidden.push(format!("{name} ran no unit test"));
+        for Program { name, executed } in &self.programs {
+            if executed.is_none() {
+                hidden.push(format!("{name} ended without a result"));
             }
         }
         if self.passed + self.failed == 0 {
             hidden.push(format!("{name}: no test was run"));
+        } else {
+            // One that ended without a result has been named already.
+            let ran = |name: &String| {
+                self.programs
+                    .iter()
+                    .any(|program| program.name == *name && program.executed != Some(0))
+            };
+            let empty = expected.iter().filter(|name| !ran(name));
+            hidden.extend(empty.map(|name| format!("{name} has tests and ran none")));
         }
         if !success && self.failed == 0 && hidden.is_empty() {
             hidden.push(format!("{name}: cargo failed although no test did"));
@@ -122,12 +114,11 @@ impl fmt::Display for Tally {
 
 /// Reads `unittests src/lib.rs (target/debug/deps/igmp_core-0123456789abcdef)` or `tests/x.rs (…/x-0123…)`.
 fn parse_program(started: &str) -> Option<Program> {
-    let (source, file) = started.split_once(" (")?;
+    let (_, file) = started.split_once(" (")?;
     let file = file.strip_suffix(')')?.rsplit('/').next()?;
     let name = file.rsplit_once('-').map_or(file, |(name, _)| name);
     Some(Program {
         name: name.to_owned(),
-        integration: !source.starts_with("unittests "),
         executed: None,
     })
 }
@@ -162,6 +153,10 @@ mod tests {
         tally
     }
 
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
     const TWO_PROGRAMS: &str = "\
      \x1b[1m\x1b[92mRunning\x1b[0m unittests src/lib.rs (target/debug/deps/igmp_core-0123456789abcdef)
 
@@ -175,7 +170,7 @@ test result: \x1b[31mFAILED\x1b[0m. 12 passed; 2 failed; 0 ignored; 0 measured; 
     #[test]
     fn sums_over_the_test_programs() {
         let mut tally = read(TWO_PROGRAMS);
-        tally.conclude("all", false, &["igmp_core"], false);
+        tally.conclude("all", false, &names(&["igmp_core", "hosts"]));
         assert_eq!((tally.passed, tally.failed, tally.skipped), (17, 2, 1));
         assert_eq!(tally.failures, ["2 tests in hosts"]);
         assert_eq!(tally.to_string(), "17 passed, 2 failed, 1 skipped");
@@ -183,43 +178,49 @@ test result: \x1b[31mFAILED\x1b[0m. 12 passed; 2 failed; 0 ignored; 0 measured; 
 
     #[test]
     fn a_program_without_a_result_has_failed() {
-        let mut tally = read("Running tests/crash.rs (target/debug/deps/crash-00)\nrunning 1 test\n");
-        tally.conclude("all", false, &[], false);
+        let mut tally = read(TWO_PROGRAMS);
+        tally.read("Running tests/crash.rs (target/debug/deps/crash-00)");
+        tally.read("running 1 test");
+        tally.conclude("all", false, &names(&["crash"]));
         assert_eq!(
             tally.failures,
-            ["crash ended without a result", "all: no test was run"]
+            ["2 tests in hosts", "crash ended without a result"]
         );
-        assert_eq!(tally.failed, 2);
+        assert_eq!(tally.failed, 3);
     }
 
     #[test]
-    fn a_program_that_should_have_tests_and_ran_none_has_failed() {
+    fn a_program_that_has_tests_and_ran_none_has_failed() {
         let none =
             "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         let one =
             "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         let output = format!(
-            "Running unittests src/lib.rs (t/a-0)\n{none}\nRunning tests/b.rs (t/b-0)\n{none}\n\
-             Running unittests src/main.rs (t/c-0)\n{none}\nDoc-tests d\n{none}\nRunning tests/e.rs (t/e-0)\n{one}\n"
+            "Running unittests src/lib.rs (t/a-0)\n{none}\nRunning unittests src/main.rs (t/b-0)\n{none}\n\
+             Doc-tests c\n{none}\nRunning tests/d.rs (t/d-0)\n{one}\n"
         );
         let mut tally = read(&output);
-        tally.conclude("all", true, &["a"], false);
-        assert_eq!(tally.failures, ["b ran no test", "a ran no unit test"]);
+        // The last one is missing altogether, as if it had been left out of the manifest.
+        tally.conclude("all", true, &names(&["a", "d", "e"]));
+        assert_eq!(
+            tally.failures,
+            ["a has tests and ran none", "e has tests and ran none"]
+        );
         assert_eq!((tally.passed, tally.failed), (1, 2));
 
         // Under a filter most programs run nothing, as asked.
         let mut tally = read(&output);
-        tally.conclude("all", true, &[], true);
+        tally.conclude("all", true, &[]);
         assert_eq!(tally.to_string(), "1 passed, 0 failed");
     }
 
     #[test]
     fn what_does_not_compile_has_failed() {
         let mut tally = read("error: could not compile `igmp-core` (lib test) due to 1 previous error\n");
-        tally.conclude("unit tests", false, &[], false);
+        tally.conclude("unit tests", false, &names(&["igmp_core"]));
         assert_eq!(tally.failures, ["unit tests: no test was run"]);
         let mut tally = read("Doc-tests a\ntest result: ok. 1 passed; 0 failed; 0 ignored;\n");
-        tally.conclude("unit tests", false, &[], false);
+        tally.conclude("unit tests", false, &[]);
         assert_eq!(tally.failures, ["unit tests: cargo failed although no test did"]);
     }
 }
