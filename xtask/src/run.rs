@@ -8,12 +8,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::build::{self, Built, Profile};
 use crate::command;
 use crate::lab;
 use crate::setup::{Installation, Need};
 use crate::workspace::Workspace;
+
+/// Where a BPF file system is mounted by convention.
+const BPF_FILE_SYSTEM: &str = "/sys/fs/bpf";
 
 /// Sets up, builds and starts the lab; as root through `sudo` when we are not, so that only the lab runs as root.
 ///
@@ -60,6 +64,7 @@ pub(crate) fn on_interfaces(
             println!("warning: there is no interface {interface} yet: igmpd uses it as soon as it appears");
         }
     }
+    mount_bpf_file_system()?;
     let file = workspace.target().join("xtask-run.toml");
     fs::write(&file, configuration(interfaces))
         .with_context(|| format!("cannot write {}", file.display()))?;
@@ -73,6 +78,16 @@ pub(crate) fn on_interfaces(
     );
     // Only an error comes back from this.
     Err(Error::new(igmpd.exec()).context("cannot start igmpd"))
+}
+
+/// Mounts the BPF file system, where igmpd pins what outlives it, on a machine whose init does not.
+fn mount_bpf_file_system() -> Result<()> {
+    if statfs(BPF_FILE_SYSTEM).is_ok_and(|found| found.filesystem_type() == BPF_FS_MAGIC) {
+        return Ok(());
+    }
+    println!("Mounting the BPF file system on {BPF_FILE_SYSTEM}, where igmpd pins its maps.");
+    let mut mount = command::as_root("mount", "Mounting the BPF file system")?;
+    command::check(mount.args(["-t", "bpf", "bpf", BPF_FILE_SYSTEM]))
 }
 
 /// The router side with the defaults on each interface.
