@@ -345,14 +345,8 @@ proptest! {
     }
 
     #[test]
-    fn checksums_agree_with_a_naive_one(bytes in vec(any::<u8>(), 0..300), offset in 0..20_usize) {
+    fn checksums_agree_with_a_naive_one(bytes in vec(any::<u8>(), 0..300)) {
         prop_assert_eq!(checksum::finish(checksum::sum(&bytes)), build::checksum(&bytes));
-        let packet = &bytes[..];
-        let expected = bytes.get(offset..).map(|rest| !build::checksum(rest));
-        let len = bytes.len().saturating_sub(offset);
-        prop_assert_eq!(packet.sum(offset, len), expected);
-        prop_assert_eq!(packet.sum(offset, len + 1), None);
-        prop_assert_eq!(packet.sum(usize::MAX, len), None);
     }
 
     #[test]
