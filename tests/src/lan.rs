@@ -84,7 +84,7 @@ impl Lan {
         Station {
             raw,
             capture,
-            _namespace: namespace,
+            namespace,
         }
     }
 }
@@ -96,5 +96,6 @@ pub struct Station {
     pub raw: RawSocket,
     /// Sees what arrives, and what was sent.
     pub capture: Capture,
-    _namespace: Namespace,
+    /// Where it lives.
+    pub namespace: Namespace,
 }

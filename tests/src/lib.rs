@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`network`], [`namespace`], [`switch`], [`lan`] | namespaces, links between them, bridges |
 //! | [`host`], [`filter`] | real sockets that join, leave and filter sources |
-//! | [`packet`], [`raw`], [`capture`] | packets made by hand, sent and seen |
+//! | [`packet`], [`raw`], [`capture`], [`refusal`] | packets made by hand, sent, seen and refused |
 //! | [`igmpd`], [`json`], [`monitor`] | the programs under test, and what they print, by the letter |
 //! | [`frr`] | FRRouting's pimd as another router |
 //! | [`process`], [`wait`] | child processes, and waiting for conditions |
@@ -33,6 +33,7 @@ pub mod network;
 pub mod packet;
 pub mod process;
 pub mod raw;
+pub mod refusal;
 pub mod switch;
 pub mod wait;
 

@@ -187,6 +187,12 @@ impl Record {
     }
 }
 
+/// A packet changed by hand.
+pub fn changed(mut packet: Packet, change: impl FnOnce(&mut Packet)) -> Packet {
+    change(&mut packet);
+    packet
+}
+
 /// A message of 8 bytes: type, code, room for the checksum, group.
 pub fn short(kind: u8, code: u8, group: Ipv4Addr) -> Vec<u8> {
     let mut message = vec![kind, code, 0, 0];

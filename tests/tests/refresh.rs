@@ -2,25 +2,44 @@
 
 use std::net::Ipv4Addr;
 
-use tests::{Igmpd, Lan, PATIENCE, json::InterfaceStatistics, wait_for};
+use tests::{Host, Igmpd, Lan, PATIENCE, capture::Seen, json::InterfaceStatistics, lan::Station, wait_for};
 
 /// Groups of the host.
 const GROUPS: u32 = 500;
 
-/// Waits for one General Query after another until nothing but reports and refreshes was counted between two of them.
+/// Waits for one General Query after another until there was no event between two of them.
 #[track_caller]
-fn wait_settled(igmpd: &Igmpd) -> InterfaceStatistics {
-    let mut before = igmpd.statistics("lan0");
+fn wait_settled(igmpd: &Igmpd) {
+    let mut before = igmpd.statistics("lan0").events;
     wait_for("the state to settle", PATIENCE, || {
         igmpd.wait_queries("lan0", 2);
-        let now = igmpd.statistics("lan0");
-        let new = now.events - before.events;
+        let now = igmpd.statistics("lan0").events;
+        let new = now - before;
         before = now;
         if new == 0 {
-            Ok(before.clone())
+            Ok(())
         } else {
             Err(format!("{new} events in two rounds"))
         }
+    });
+}
+
+/// The router's counters, and how many group records the host had sent when they were read. Both are read while they
+/// grow, so they are taken when the router has received exactly the reports that were sent.
+#[track_caller]
+fn snapshot(igmpd: &Igmpd, station: &Station, host: &Host) -> (InterfaceStatistics, u64) {
+    wait_for("reports that were sent to be received", PATIENCE, || {
+        let statistics = igmpd.statistics("lan0");
+        let sent = station
+            .capture
+            .matching(|seen| seen.kind() == 0x22 && seen.source == host.address());
+        let received = statistics.received.report_v3;
+        if received != sent.len() as u64 {
+            return Err(format!("{received} of {}", sent.len()));
+        }
+        // Number of Group Records (RFC 9776 §4.2.4).
+        let records = |seen: &Seen| u64::from(u16::from_be_bytes([seen.message[6], seen.message[7]]));
+        Ok((statistics, sent.iter().map(records).sum()))
     })
 }
 
@@ -39,42 +58,22 @@ fn a_steady_network_causes_no_event() {
             Err(format!("{count} groups"))
         }
     });
-    let settled = wait_settled(&igmpd);
+    wait_settled(&igmpd);
+    let (before, records_before) = snapshot(&igmpd, &station, &host);
 
-    // Three rounds, and the answers to the third, which is all there once the fourth query went out.
+    // Three rounds, and the answers to the third, which are all there once the fourth query went out.
     igmpd.wait_queries("lan0", 4);
-    // Counters are read while they count, so they are compared when they agree with each other.
-    let now = wait_for("each report to be counted as a refresh", PATIENCE, || {
-        let now = igmpd.statistics("lan0");
-        let reports = now.received.report_v3 - settled.received.report_v3;
-        let refreshed = now.refreshed_in_kernel - settled.refreshed_in_kernel;
-        if reports == refreshed {
-            Ok(now)
-        } else {
-            Err(format!("{reports} reports, {refreshed} refreshes"))
-        }
-    });
-    assert_eq!(now.events, settled.events, "events");
+    let (now, records_now) = snapshot(&igmpd, &station, &host);
+    assert_eq!(now.events, before.events, "events");
     assert_eq!(now.events_lost, 0);
-    assert_eq!(now.dropped, settled.dropped);
-    // 500 records of 8 bytes take three packets of 1500 bytes, which hold 183 each.
-    let reports = now.received.report_v3 - settled.received.report_v3;
-    assert!(reports >= 9, "{reports} reports in three rounds");
-    // What the host sent in all is what XDP saw.
-    let sent = || {
-        let from_host = station
-            .capture
-            .matching(|seen| seen.kind() == 0x22 && seen.source == host.address());
-        from_host.len() as u64
-    };
-    wait_for("the reports that were sent to be received", PATIENCE, || {
-        let (received, sent) = (igmpd.statistics("lan0").received.report_v3, sent());
-        if received == sent {
-            Ok(())
-        } else {
-            Err(format!("{received} of {sent}"))
-        }
-    });
+    assert_eq!(now.dropped, before.dropped);
+    // Each record repeated what is known of one group, and was a refresh.
+    let records = records_now - records_before;
+    assert!(
+        records >= 3 * u64::from(GROUPS),
+        "{records} records in three rounds"
+    );
+    assert_eq!(now.refreshed_in_kernel - before.refreshed_in_kernel, records);
 
     // The refreshes are worth something: the groups are older than the Group Membership Interval and have not ended.
     let groups = igmpd.groups();
@@ -97,7 +96,8 @@ fn source_timers_are_refreshed_too() {
     igmpd.wait_group("all sources", PATIENCE, "lan0", group, |group| {
         group.source.len() == 100
     });
-    let settled = wait_settled(&igmpd);
+    wait_settled(&igmpd);
+    let settled = igmpd.statistics("lan0");
     igmpd.wait_queries("lan0", 4);
     let now = igmpd.statistics("lan0");
     assert_eq!(now.events, settled.events, "events");
