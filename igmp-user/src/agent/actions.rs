@@ -1,0 +1,168 @@
+//! Doing what the core wants done.
+
+use igmp_core::{Action, Event, Instant, Notification, SendQuery, Warning};
+use igmp_wire::abi::{GroupKey, SourceKey};
+use tracing::{error, warn};
+
+use super::{Agent, query, translate};
+use crate::kernel::MapChange;
+
+impl Agent {
+    /// Carries out what the core has asked for. `now` is the time that it was given.
+    ///
+    /// The kernel's maps are first: a host that answers a query must find them as the core thinks they are.
+    pub(super) fn carry_out(&mut self, now: Instant) {
+        let actions = std::mem::take(&mut self.actions);
+        if actions.is_empty() {
+            return;
+        }
+        let changes: Vec<MapChange> = actions.iter().filter_map(map_change).collect();
+        if let Err(error) = self.kernel.apply(now, &changes) {
+            error!("the kernel's maps do not follow: {error}");
+        }
+        for action in actions {
+            match action {
+                Action::SendQuery(query) => self.send(now, &query),
+                Action::Notify(notification) => self.notify(&notification),
+                Action::Warn(warning) => self.warn(&warning),
+                Action::SetGroup { .. }
+                | Action::RemoveGroup { .. }
+                | Action::SetSource { .. }
+                | Action::RemoveSource { .. } => {}
+            }
+        }
+    }
+
+    /// Deletes from the kernel's maps what nobody refreshed any more, and tells the core of what somebody did.
+    pub(super) fn finish_removals(&mut self, now: Instant) {
+        if self.kernel.next_removal().is_none_or(|due| now < due) {
+            return;
+        }
+        match self.kernel.finish_removals(now) {
+            Ok(found) => {
+                for found in found {
+                    self.handle(Event::Found(found));
+                }
+                self.carry_out(now);
+            }
+            Err(error) => error!("the kernel's maps do not follow: {error}"),
+        }
+    }
+
+    fn send(&mut self, now: Instant, query: &SendQuery) {
+        let Some(name) = self.slots.owner(query.interface.0) else {
+            return;
+        };
+        let Some(served) = self.interfaces.get_mut(name) else {
+            return;
+        };
+        let Some(binding) = &served.wanted.binding else {
+            return;
+        };
+        let (Some(mac), Some(address)) = (binding.mac, binding.address()) else {
+            return;
+        };
+        let outcome = query::frame(query, mac, binding.vlan, address, &mut self.frame)
+            .map_err(|error| error.to_string())
+            .and_then(|()| {
+                self.packets
+                    .send(binding.ifindex, &self.frame)
+                    .map_err(|error| error.to_string())
+            });
+        match outcome {
+            Ok(()) => query::count(&mut served.sent, query),
+            // The protocol repeats every query, so one that is lost is no harm.
+            Err(error) => {
+                if let Some(count) = self.send_errors.note(now, 1) {
+                    warn!(interface = name, count, "cannot send a query: {error}");
+                }
+            }
+        }
+    }
+
+    fn notify(&self, notification: &Notification) {
+        if let Some(name) = self.slots.owner(notification.interface.0) {
+            self.publish(translate::notification(notification, name));
+        }
+    }
+
+    fn warn(&self, warning: &Warning) {
+        let name = |interface: &igmp_core::InterfaceId| self.slots.owner(interface.0).unwrap_or_default();
+        match warning {
+            Warning::VersionMismatch {
+                interface,
+                configured,
+                heard,
+                querier,
+            } => warn!(
+                interface = name(interface),
+                %querier,
+                "the querier speaks version {heard} of IGMP and this interface version {configured}; all routers of a \
+                 network have to run the same version (RFC 9776 section 7.3.1)"
+            ),
+            Warning::LimitReached {
+                interface,
+                group,
+                limit,
+                sources: false,
+            } => warn!(
+                interface = name(interface),
+                %group,
+                "max-groups ({limit}) is reached, and further groups are refused"
+            ),
+            Warning::LimitReached {
+                interface,
+                group,
+                limit,
+                sources: true,
+            } => warn!(
+                interface = name(interface),
+                %group,
+                "max-group-sources ({limit}) is reached, and further sources of the group are refused"
+            ),
+        }
+    }
+}
+
+/// What the kernel has to know of an action.
+fn map_change(action: &Action) -> Option<MapChange> {
+    let group_key = |interface: igmp_core::InterfaceId, group: std::net::Ipv4Addr| GroupKey {
+        slot: interface.0,
+        group: group.to_bits(),
+    };
+    let source_key = |interface: igmp_core::InterfaceId,
+                      group: std::net::Ipv4Addr,
+                      source: std::net::Ipv4Addr| SourceKey {
+        slot: interface.0,
+        group: group.to_bits(),
+        source: source.to_bits(),
+    };
+    Some(match *action {
+        Action::SetGroup {
+            interface,
+            group,
+            refresh,
+        } => MapChange::SetGroup {
+            key: group_key(interface, group),
+            refresh,
+        },
+        Action::RemoveGroup { interface, group } => MapChange::RemoveGroup {
+            key: group_key(interface, group),
+        },
+        Action::SetSource {
+            interface,
+            group,
+            source,
+        } => MapChange::SetSource {
+            key: source_key(interface, group, source),
+        },
+        Action::RemoveSource {
+            interface,
+            group,
+            source,
+        } => MapChange::RemoveSource {
+            key: source_key(interface, group, source),
+        },
+        Action::SendQuery(_) | Action::Notify(_) | Action::Warn(_) => return None,
+    })
+}

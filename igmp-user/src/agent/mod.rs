@@ -1,0 +1,334 @@
+//! The agent: one loop that takes what happens, asks the core what it means, and does what the core says.
+//!
+//! Everything runs in one thread, and no state is shared: events of the ring, changes of the kernel's interfaces, timers,
+//! requests of operators and signals are served one after the other. Handlers of the control socket run in between and
+//! talk to the loop through channels.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`plan`] | what the configuration wants, given the kernel's interfaces |
+//! | [`reconcile`] | attaching, detaching, interfaces up and down |
+//! | [`served`], [`slots`] | what was done for an interface; the slots of the kernel's maps |
+//! | [`translate`], [`query`] | events and frames |
+//! | [`actions`] | what the core wants done |
+//! | [`resync`] | groups that the core was not told of |
+//! | [`limits`] | telling operators of refusals |
+//! | [`requests`], [`reload`] | what operators ask for |
+
+mod actions;
+mod clock;
+mod limits;
+mod plan;
+mod query;
+mod reconcile;
+mod reload;
+mod requests;
+mod resync;
+mod served;
+mod slots;
+mod throttle;
+mod translate;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use igmp_core::{Action, Duration, Event, Instant, Router};
+use igmp_wire::abi::InterfaceKey;
+use tokio::{
+    io::Interest,
+    select,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{broadcast, mpsc, watch},
+    time::sleep,
+};
+use tracing::{info, warn};
+
+use self::{reconcile::Attached, served::Served, slots::Slots, throttle::Throttle};
+use crate::{
+    api::MonitorEvent, config::Config, control::Request, kernel::Kernel, netlink::Snapshot, readiness,
+    sys::PacketSocket,
+};
+
+/// How many events are taken out of the ring before timers and requests get their turn.
+const EVENT_BATCH: usize = 1_024;
+/// How often what nobody announces is looked at: counters of limits, slots to be freed, attachments to try again.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the agent is made of.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The file that it was read from, for reloading.
+    pub config_path: PathBuf,
+    /// The loaded programs and maps.
+    pub kernel: Kernel,
+    /// Where queries leave.
+    pub packets: PacketSocket,
+    /// Where operators hear of events.
+    pub monitor: broadcast::Sender<Arc<MonitorEvent>>,
+}
+
+/// Where things that happen come from.
+pub struct Inputs {
+    /// The kernel's interfaces.
+    pub interfaces: watch::Receiver<Arc<Snapshot>>,
+    /// Requests of the control socket.
+    pub requests: mpsc::Receiver<Request>,
+}
+
+/// The agent.
+pub struct Agent {
+    config: Config,
+    config_path: PathBuf,
+    kernel: Kernel,
+    router: Router,
+    packets: PacketSocket,
+    monitor: broadcast::Sender<Arc<MonitorEvent>>,
+    snapshot: Arc<Snapshot>,
+    /// Every interface that the configuration names, and those that carry a VLAN of it.
+    interfaces: BTreeMap<String, Served>,
+    attached: BTreeMap<u32, Attached>,
+    slots: Slots,
+    /// Slots that interfaces had under an earlier agent.
+    adopted: HashMap<InterfaceKey, u32>,
+    /// What the core wants done and is not done yet.
+    actions: Vec<Action>,
+    /// What was last remarked about the kernel's interfaces, so that it is said once.
+    remarks: BTreeSet<String>,
+    /// The count of lost events when it was last looked at.
+    lost_events: u64,
+    /// When to search the maps for groups that the core was not told of.
+    scan_at: Option<Instant>,
+    /// How often they were searched because events were lost.
+    resyncs: u64,
+    /// When to look at what nobody announces.
+    tick_at: Instant,
+    /// The buffer that frames are made in.
+    frame: Vec<u8>,
+    send_errors: Throttle,
+}
+
+impl Agent {
+    /// Puts the agent together. Nothing is attached before [`run`](Self::run).
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            config,
+            config_path,
+            kernel,
+            packets,
+            monitor,
+        } = parts;
+        Self {
+            config,
+            config_path,
+            kernel,
+            router: Router::new(),
+            packets,
+            monitor,
+            snapshot: Arc::default(),
+            interfaces: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            slots: Slots::new([]),
+            adopted: HashMap::new(),
+            actions: Vec::new(),
+            remarks: BTreeSet::new(),
+            lost_events: 0,
+            scan_at: None,
+            resyncs: 0,
+            tick_at: clock::now(),
+            frame: Vec::new(),
+            send_errors: Throttle::default(),
+        }
+    }
+
+    /// Attaches and serves until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    ///
+    /// Where signals or the ring of events cannot be waited for.
+    pub async fn run(&mut self, inputs: Inputs) -> io::Result<()> {
+        let Inputs {
+            mut interfaces,
+            mut requests,
+        } = inputs;
+        let mut signals = Signals::new()?;
+        let ring = readiness::of(self.kernel.event_fd().try_clone_to_owned()?, Interest::READABLE)?;
+        for sentence in self.config.not_in_this_version() {
+            warn!("{sentence}");
+        }
+
+        self.snapshot = interfaces.borrow_and_update().clone();
+        self.start();
+        info!(interfaces = self.interfaces.len(), "igmpd is running");
+        loop {
+            let now = clock::now();
+            let wait = self.deadline().since(now);
+            select! {
+                ready = ring.readable() => {
+                    let mut ready = ready?;
+                    if self.drain_batch() < EVENT_BATCH {
+                        ready.clear_ready();
+                        // What arrived between the last look and the clearing is in the ring without a wakeup.
+                        self.drain_batch();
+                        self.look_for_lost_events();
+                    }
+                    self.serve_timers();
+                }
+                () = sleep(clock::to_std(wait)) => self.serve_timers(),
+                changed = interfaces.changed() => {
+                    if changed.is_ok() {
+                        self.snapshot = interfaces.borrow_and_update().clone();
+                        self.reconcile();
+                    } else {
+                        // The task that follows the kernel's interfaces has said why it ended.
+                        return Err(io::Error::other("the kernel's interfaces cannot be followed any more"));
+                    }
+                }
+                request = requests.recv() => {
+                    if let Some(request) = request {
+                        self.answer(request);
+                    }
+                }
+                signal = signals.next() => match signal {
+                    Received::Reload => self.reload_on_signal(),
+                    Received::Stop(name) => {
+                        info!("stopping on {name}");
+                        return Ok(());
+                    }
+                },
+            }
+        }
+    }
+
+    /// Lets go of the kernel; see [`Kernel::release`].
+    pub fn release(self, keep_pins: bool) {
+        self.kernel.release(keep_pins);
+    }
+
+    /// Begins to serve, with what an earlier agent left in the kernel if there is anything.
+    fn start(&mut self) {
+        self.lost_events = self.kernel.lost_events().unwrap_or(0);
+        let found = self.adopt();
+        self.reconcile();
+        self.take_in(found);
+        self.release_unclaimed();
+        self.kernel.drop_stale_links();
+    }
+
+    /// Takes one event to the core. What the core wants done about it is done by [`carry_out`](Self::carry_out).
+    fn handle(&mut self, event: Event) {
+        let now = clock::now();
+        self.router
+            .handle(now, event, &mut self.kernel, &mut self.actions);
+    }
+
+    /// Takes a batch of events out of the ring and serves it. Returns how many there were.
+    fn drain_batch(&mut self) -> usize {
+        let mut events = Vec::new();
+        let taken = self.kernel.drain_events(EVENT_BATCH, &mut |event, sources| {
+            events.extend(translate::event(&event, sources));
+        });
+        // Read after the events, so that none is later.
+        let now = clock::now();
+        for event in events {
+            self.router
+                .handle(now, event, &mut self.kernel, &mut self.actions);
+        }
+        self.carry_out(now);
+        taken
+    }
+
+    /// Takes everything out of the ring that is in it now.
+    fn drain_ring(&mut self) {
+        // Under a flood the ring never becomes empty; what it can hold at a time has been seen after so many batches.
+        let batches = self.config.event_ring_size as usize / igmp_wire::abi::Event::LEN / EVENT_BATCH + 1;
+        for _ in 0..batches {
+            if self.drain_batch() < EVENT_BATCH {
+                return;
+            }
+        }
+    }
+
+    /// When there is something to do without being asked.
+    fn deadline(&self) -> Instant {
+        let Self {
+            router,
+            kernel,
+            scan_at,
+            tick_at,
+            ..
+        } = self;
+        [router.poll_timeout(), kernel.next_removal(), *scan_at]
+            .into_iter()
+            .flatten()
+            .fold(*tick_at, Instant::min)
+    }
+
+    /// Serves what is due.
+    fn serve_timers(&mut self) {
+        let now = clock::now();
+        if self.router.poll_timeout().is_some_and(|due| due <= now) {
+            self.router
+                .handle_timeout(now, &mut self.kernel, &mut self.actions);
+        }
+        self.carry_out(now);
+        self.finish_removals(now);
+        if self.scan_at.is_some_and(|due| due <= now) {
+            self.scan();
+        }
+        if self.tick_at <= now {
+            self.tick_at = now + TICK;
+            self.tick(now);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.look_for_lost_events();
+        self.look_at_limits(now);
+        self.sweep();
+        if self.attach_is_due(now) {
+            self.reconcile();
+        }
+    }
+
+    /// Tells everybody who listens.
+    fn publish(&self, event: MonitorEvent) {
+        // It fails where nobody listens.
+        let _ = self.monitor.send(Arc::new(event));
+    }
+}
+
+/// The signals that the agent obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal asks for.
+enum Received {
+    Reload,
+    Stop(&'static str),
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Received {
+        select! {
+            _ = self.terminate.recv() => Received::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Received::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Received::Reload,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Groups in the kernel's maps that the core was not told of: after a restart, when the ring was full, and what is left
+//! of interfaces that are no longer served.
+
+use igmp_core::{Duration, Event, Found, InterfaceId};
+use igmp_wire::abi::{GroupKey, SourceKey};
+use tracing::{error, info};
+
+use super::{Agent, clock, slots::Slots};
+use crate::kernel::MapChange;
+
+/// A scan is followed by a pause of this many times as long as it took, so that a flood that fills the ring again and
+/// again cannot keep the agent busy with scans alone.
+const SCAN_PAUSE_FACTOR: u64 = 4;
+
+impl Agent {
+    /// Looks at what an earlier agent left, and keeps its slots for the interfaces that had them.
+    pub(super) fn adopt(&mut self) -> Vec<Found> {
+        if !self.kernel.adopted() {
+            return Vec::new();
+        }
+        let found = self.kernel.scan(true).unwrap_or_else(|error| {
+            error!("memberships that an earlier igmpd left are not taken over: {error}");
+            Vec::new()
+        });
+        self.adopted = self
+            .kernel
+            .interfaces()
+            .into_iter()
+            .map(|(key, config)| (key, config.slot))
+            .collect();
+        let slots = found.iter().map(|found| found.interface.0);
+        self.slots = Slots::new(slots.chain(self.adopted.values().copied()));
+        info!(groups = found.len(), "taking over what an earlier igmpd left");
+        found
+    }
+
+    /// Lets the kernel forget interfaces of an earlier agent that nobody claimed.
+    pub(super) fn release_unclaimed(&mut self) {
+        for key in std::mem::take(&mut self.adopted).into_keys() {
+            let claimed = self
+                .interfaces
+                .values()
+                .any(|served| served.kernel.is_some_and(|(known, _)| known == key));
+            if !claimed {
+                self.kernel.remove_interface(key);
+            }
+        }
+        self.sweep();
+    }
+
+    /// Schedules a scan where events were lost since the last look.
+    pub(super) fn look_for_lost_events(&mut self) {
+        match self.kernel.lost_events() {
+            Ok(lost) if lost != self.lost_events => {
+                self.lost_events = lost;
+                self.resyncs += 1;
+                self.scan_at.get_or_insert_with(clock::now);
+            }
+            Ok(_) => {}
+            Err(error) => error!("{error}"),
+        }
+    }
+
+    /// Searches the maps for groups that the core was not told of.
+    pub(super) fn scan(&mut self) {
+        let begin = clock::now();
+        self.scan_at = None;
+        match self.kernel.scan(false) {
+            Ok(found) => self.take_in(found),
+            Err(error) => {
+                error!("{error}");
+                self.scan_at = Some(clock::now() + Duration::from_secs(1));
+                return;
+            }
+        }
+        // Events that were lost during the scan may be of groups that it had passed already.
+        if let Ok(lost) = self.kernel.lost_events()
+            && lost != self.lost_events
+        {
+            self.lost_events = lost;
+            self.resyncs += 1;
+            let now = clock::now();
+            self.scan_at = Some(now + now.since(begin) * SCAN_PAUSE_FACTOR);
+        }
+    }
+
+    /// Tells the core of groups that were found, and removes those of interfaces that are not up.
+    pub(super) fn take_in(&mut self, found: Vec<Found>) {
+        let mut orphans = Vec::new();
+        for found in found {
+            if self.is_up(found.interface) {
+                self.handle(Event::Found(found));
+            } else {
+                orphans.extend(removal(&found));
+            }
+        }
+        let now = clock::now();
+        self.carry_out(now);
+        if let Err(error) = self.kernel.apply(now, &orphans) {
+            error!("the kernel's maps do not follow: {error}");
+        }
+    }
+
+    /// Removes groups of slots that are not up, and frees slots without an owner once they have none.
+    ///
+    /// A report that was in the hands of the XDP program when its interface went down may have left one.
+    pub(super) fn sweep(&mut self) {
+        let idle: Vec<u32> = self
+            .interfaces
+            .values()
+            .filter(|served| served.core.is_none())
+            .filter_map(|served| served.slot)
+            .chain(self.slots.draining())
+            .collect();
+        let left: Vec<u32> = idle
+            .into_iter()
+            .filter(|&slot| self.kernel.groups_in_use(slot).is_ok_and(|groups| groups > 0))
+            .collect();
+        let free: Vec<u32> = self
+            .slots
+            .draining()
+            .filter(|slot| !left.contains(slot))
+            .collect();
+        for slot in free {
+            self.slots.drained(slot);
+        }
+        if left.is_empty() || self.kernel.next_removal().is_some() {
+            // Removals that are on their way may be the very ones.
+            return;
+        }
+        match self.kernel.scan(true) {
+            Ok(found) => self.take_in(
+                found
+                    .into_iter()
+                    .filter(|found| left.contains(&found.interface.0))
+                    .collect(),
+            ),
+            Err(error) => error!("{error}"),
+        }
+    }
+
+    fn is_up(&self, interface: InterfaceId) -> bool {
+        self.slots
+            .owner(interface.0)
+            .and_then(|name| self.interfaces.get(name))
+            .is_some_and(|served| served.core.is_some())
+    }
+}
+
+/// The changes that remove a group from the maps.
+fn removal(found: &Found) -> impl Iterator<Item = MapChange> {
+    let slot = found.interface.0;
+    let group = found.group.to_bits();
+    found
+        .sources
+        .iter()
+        .map(move |&(source, _)| MapChange::RemoveSource {
+            key: SourceKey {
+                slot,
+                group,
+                source: source.to_bits(),
+            },
+        })
+        .chain(std::iter::once(MapChange::RemoveGroup {
+            key: GroupKey { slot, group },
+        }))
+}

@@ -1,0 +1,23 @@
+//! The JSON that igmpd serves and igmpctl reads.
+//!
+//! Field names are fixed: scripts rely on them. Durations are numbers of seconds, addresses dotted quads, and lists are
+//! sorted by interface name, then group, then source, addresses as numbers.
+
+mod groups;
+mod interfaces;
+mod monitor;
+mod operations;
+mod seconds;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use groups::{FilterMode, Group, Groups, Source};
+pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, XdpModeName};
+pub use monitor::{MonitorEvent, MonitorEventKind, MonitorReason};
+pub use operations::{Cleared, ErrorBody, Reloaded, Version};
+pub use seconds::Seconds;
+pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, Statistics};
+
+/// The version of this interface, which is the first part of every path.
+pub const PREFIX: &str = "/v1";

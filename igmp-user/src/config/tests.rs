@@ -1,0 +1,335 @@
+//! The configuration file: what is accepted, and what each mistake is answered with.
+
+use std::{net::Ipv4Addr, path::Path};
+
+use igmp_core::Duration;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("igmpd.toml"), text).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refused(text: &str, expected: &str) {
+    assert_eq!(parse(text).expect_err("must be refused"), expected);
+}
+
+/// Every key that the documentation shows, with its value there.
+const DOCUMENTED: &str = r#"
+control-socket = "/run/igmpd.sock"
+bpf-pin-path   = "/sys/fs/bpf/igmpd"
+metrics-listen = "127.0.0.1:9465"
+forwarding     = "xdp"
+bpf-log-level  = "off"
+max-groups     = 65536
+max-entries    = 262144
+
+[igmp]
+version = 3
+query-interval = 125
+query-max-response-time = 10
+last-member-query-interval = 1
+robustness-variable = 2
+require-router-alert = true
+verify-source-subnet = false
+immediate-leave = false
+max-groups = 0
+max-group-sources = 0
+
+[interfaces.lan0.igmp]
+query-interval = 60
+static-group = [{ group = "239.9.9.9" }, { group = "232.1.1.1", source = "192.0.2.7" }]
+
+[interfaces.wan0]
+xdp-mode = "auto"
+proxy-upstream = true
+
+[interfaces."lan0.7"]
+parent = "lan0"
+vlan = 7
+address = "10.7.0.1/24"
+igmp = {}
+
+[interfaces.core0.pim]
+dr-priority = 1
+hello-interval = 30
+
+[pim]
+static-rp = [{ address = "10.9.9.9", groups = ["224.0.0.0/4"] }]
+"#;
+
+#[test]
+fn every_documented_key_is_accepted() {
+    let config = parse(DOCUMENTED).expect("the documented file is right");
+    let lan0 = config.interfaces["lan0"].igmp.as_ref().expect("lan0 speaks IGMP");
+    assert_eq!(lan0.protocol.query_interval, Duration::from_secs(60));
+    assert_eq!(lan0.protocol.query_response_interval, Duration::from_secs(10));
+    assert_eq!(
+        lan0.protocol.static_groups,
+        [
+            igmp_core::StaticGroup {
+                group: Ipv4Addr::new(232, 1, 1, 1),
+                source: Some(Ipv4Addr::new(192, 0, 2, 7)),
+            },
+            igmp_core::StaticGroup {
+                group: Ipv4Addr::new(239, 9, 9, 9),
+                source: None,
+            },
+        ]
+    );
+    let vlan = config.interfaces["lan0.7"]
+        .vlan
+        .as_ref()
+        .expect("lan0.7 is a VLAN");
+    assert_eq!((vlan.parent.as_str(), vlan.id), ("lan0", 7));
+    assert!(config.interfaces["wan0"].proxy_upstream);
+    assert!(config.interfaces["wan0"].igmp.is_none());
+    let rp = &config.pim.as_ref().expect("[pim] is there").static_rp;
+    assert_eq!(rp[0].0, Ipv4Addr::new(10, 9, 9, 9));
+}
+
+#[test]
+fn the_documented_values_are_the_defaults() {
+    let shown = parse(DOCUMENTED).expect("the documented file is right");
+    let empty = parse("").expect("an empty file is right");
+    assert_eq!(empty.control_socket, shown.control_socket);
+    assert_eq!(empty.bpf_pin_path, shown.bpf_pin_path);
+    assert_eq!(empty.bpf_log_level, shown.bpf_log_level);
+    assert_eq!(
+        (empty.max_groups, empty.max_entries),
+        (shown.max_groups, shown.max_entries)
+    );
+    assert_eq!(empty.event_ring_size, 1 << 20);
+    let written = shown.interfaces["lan0.7"]
+        .igmp
+        .as_ref()
+        .expect("lan0.7 speaks IGMP");
+    assert_eq!(*written, Igmp::default());
+}
+
+#[test]
+fn interfaces_inherit_what_they_do_not_set() {
+    let config = parse(
+        "[igmp]\nversion = 2\nquery-interval = 0.5\nquery-max-response-time = 0.1\ngroup-membership-interval = \"rfc3376\"\n\
+         [interfaces.a]\nigmp = {}\n[interfaces.b.igmp]\nversion = 3\ngroup-membership-interval = \"rfc9776\"\n",
+    )
+    .expect("right");
+    let a = &config.interfaces["a"].igmp.as_ref().expect("a").protocol;
+    let b = &config.interfaces["b"].igmp.as_ref().expect("b").protocol;
+    assert_eq!(a.query_interval, Duration::from_millis(500));
+    assert_eq!((a.version, b.version), (2, 3));
+    assert!(a.rfc3376_group_membership_interval);
+    assert!(!b.rfc3376_group_membership_interval);
+    assert_eq!(b.query_response_interval, Duration::from_millis(100));
+}
+
+#[test]
+fn mistakes_are_named_with_line_and_key() {
+    let cases: &[(&str, &str)] = &[
+        (
+            "[interfaces.lan0.igmp]\nversion = 3\nquery-interval = 0\n",
+            "igmpd.toml:3: interfaces.lan0.igmp.query-interval: must be between 0.1 and 31744 seconds, not 0",
+        ),
+        (
+            "[interfaces.\"lan0.7\"]\nparent = \"lan0\"\nvlan = 4095\n",
+            "igmpd.toml:3: interfaces.\"lan0.7\".vlan: must be between 1 and 4094, not 4095",
+        ),
+        (
+            "[igmp]\nversion = 4\n",
+            "igmpd.toml:2: igmp.version: must be between 1 and 3, not 4",
+        ),
+        (
+            "[igmp]\nrobustness-variable = 0\n",
+            "igmpd.toml:2: igmp.robustness-variable: must be between 1 and 7, not 0",
+        ),
+        (
+            "[igmp]\nquery-max-response-time = 1024\nquery-interval = 2000\n",
+            "igmpd.toml:2: igmp.query-max-response-time: must be between 0.1 and 1023 seconds, not 1024",
+        ),
+        (
+            "[igmp]\nlast-member-query-interval = 0.05\n",
+            "igmpd.toml:2: igmp.last-member-query-interval: must be between 0.1 and 1023 seconds, not 0.05",
+        ),
+        (
+            "\n\n[interfaces.lan0.igmp]\nquery-interval = 10\n",
+            "igmpd.toml:4: interfaces.lan0.igmp.query-interval: query-max-response-time (10 s) must be less than \
+             query-interval (10 s)",
+        ),
+        (
+            "[interfaces.lan0.igmp]\nversion = 2\nquery-max-response-time = 30\n",
+            "igmpd.toml:3: interfaces.lan0.igmp.query-max-response-time: version 2 carries at most 25.5 seconds, \
+             not 30",
+        ),
+        (
+            "max-groups = 0\n",
+            "igmpd.toml:1: max-groups: must be between 1 and 16777216, not 0",
+        ),
+        (
+            "event-ring-size = 5000\n",
+            "igmpd.toml:1: event-ring-size: must be a power of two, not 5000",
+        ),
+        (
+            "bpf-pin-path = \"pins\"\n",
+            "igmpd.toml:1: bpf-pin-path: must be an absolute path",
+        ),
+        (
+            "[interfaces.lan0]\nproxy-upstream = true\nigmp = {}\n",
+            "igmpd.toml:2: interfaces.lan0.proxy-upstream: the upstream interface has a host side only: remove its \
+             igmp table (RFC 4605 section 3)",
+        ),
+        (
+            "[interfaces.a]\nproxy-upstream = true\n[interfaces.b]\nproxy-upstream = true\n",
+            "igmpd.toml:4: interfaces.b.proxy-upstream: a is the upstream interface already, and a proxy has one \
+             (RFC 4605 section 3)",
+        ),
+        (
+            "[interfaces.a]\nvlan = 7\n",
+            "igmpd.toml:2: interfaces.a.vlan: needs the parent that carries the tagged frames",
+        ),
+        (
+            "[interfaces.a]\nparent = \"lan0\"\n",
+            "igmpd.toml:2: interfaces.a.parent: needs a vlan beside it",
+        ),
+        (
+            "[interfaces.a]\naddress = \"10.0.0.1/24\"\n",
+            "igmpd.toml:2: interfaces.a.address: is for VLANs of a parent; the address of any other interface is the \
+             kernel's",
+        ),
+        (
+            "[interfaces.a]\nparent = \"lan0\"\nvlan = 7\nxdp-mode = \"native\"\n",
+            "igmpd.toml:4: interfaces.a.xdp-mode: the XDP program runs on the parent: write it into the parent's table",
+        ),
+        (
+            "[interfaces.a]\nparent = \"lan0\"\nvlan = 7\n[interfaces.b]\nparent = \"lan0\"\nvlan = 7\n",
+            "igmpd.toml:6: interfaces.b.vlan: VLAN 7 of lan0 is a already",
+        ),
+        (
+            "[interfaces.lan0.igmp]\nstatic-group = [\n  { group = \"239.1.1.1\" },\n  { group = \"10.0.0.1\" },\n]\n",
+            "igmpd.toml:4: interfaces.lan0.igmp.static-group[1].group: 10.0.0.1 is not a multicast group",
+        ),
+        (
+            "[interfaces.lan0.igmp]\nstatic-group = [{ group = \"224.0.0.5\" }]\n",
+            "igmpd.toml:2: interfaces.lan0.igmp.static-group[0].group: 224.0.0.5 is of 224.0.0.0/24, which never \
+             leaves its link and has no members",
+        ),
+        (
+            "[interfaces.lan0.igmp]\nversion = 2\nstatic-group = [{ group = \"239.1.1.1\", source = \"10.0.0.1\" }]\n",
+            "igmpd.toml:3: interfaces.lan0.igmp.static-group[0].source: needs version 3, and this interface runs \
+             version 2",
+        ),
+        (
+            "[interfaces.lan0.igmp]\nstatic-group = [{ group = \"232.1.1.1\" }]\n",
+            "igmpd.toml:2: interfaces.lan0.igmp.static-group[0].group: 232.1.1.1 is source-specific (232.0.0.0/8) and \
+             needs a source",
+        ),
+        (
+            "[igmp]\nstatic-group = [{ group = \"239.1.1.1\" }]\n",
+            "igmpd.toml:2: igmp.static-group: belongs to one interface: write it into [interfaces.NAME.igmp]",
+        ),
+        (
+            "[interfaces.\"a-name-that-is-too-long\"]\nigmp = {}\n",
+            "igmpd.toml:1: interfaces.a-name-that-is-too-long: \"a-name-that-is-too-long\" cannot be the name of an \
+             interface",
+        ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [\"10.0.0.0/8\"] }]\n",
+            "igmpd.toml:2: pim.static-rp[0].groups[0]: 10.0.0.0/8 is not a range of multicast groups",
+        ),
+    ];
+    for (text, expected) in cases {
+        refused(text, expected);
+    }
+}
+
+#[test]
+fn every_value_out_of_range_is_reported_at_once() {
+    refused(
+        "max-groups = -1\n[igmp]\nversion = 9\n",
+        "igmpd.toml:1: max-groups: must be between 1 and 16777216, not -1\n\
+         igmpd.toml:3: igmp.version: must be between 1 and 3, not 9",
+    );
+}
+
+/// The wording of these is the parser's; what matters is that place and key are right.
+#[test]
+fn the_parsers_own_errors_name_line_and_key() {
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "[igmp]\nversion = 3\ncolour = 1\n",
+            "igmpd.toml:3: igmp.colour:",
+            "unknown field `colour`",
+        ),
+        (
+            "[interfaces.lan0]\nxdp-mode = \"fast\"\n",
+            "igmpd.toml:2: interfaces.lan0.xdp-mode:",
+            "unknown variant `fast`",
+        ),
+        (
+            "[interfaces.lan0.igmp]\nquery-interval = \"60\"\n",
+            "igmpd.toml:2: interfaces.lan0.igmp.query-interval:",
+            "expected a number of seconds",
+        ),
+        (
+            "[igmp]\nversion = true\n",
+            "igmpd.toml:2: igmp.version:",
+            "expected i64",
+        ),
+        (
+            "[interfaces.lan0]\nigmp = {}\n\n[interfaces.lan0]\nigmp = {}\n",
+            "igmpd.toml:4:",
+            "duplicate key",
+        ),
+        (
+            "[igmp]\nversion = 3\nversion = 2\n",
+            "igmpd.toml:3: version:",
+            "duplicate key",
+        ),
+        (
+            "metrics-listen = \"everywhere\"\n",
+            "igmpd.toml:1: metrics-listen:",
+            "invalid socket address",
+        ),
+        ("[igmp\n", "igmpd.toml:1:", "unclosed table"),
+    ];
+    for (text, place, wording) in cases {
+        let error = parse(text).expect_err("must be refused");
+        assert!(
+            error.starts_with(place),
+            "{text:?}: {error:?} does not begin with {place:?}"
+        );
+        assert!(
+            error.contains(wording),
+            "{text:?}: {error:?} does not say {wording:?}"
+        );
+        assert_eq!(error.lines().count(), 1, "{error:?} is one line");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nonexistent/igmpd.toml")).expect_err("there is no such file");
+    assert_eq!(
+        error.to_string(),
+        "/nonexistent/igmpd.toml: cannot be read: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn what_is_not_in_this_version_is_said_only_where_it_is_asked_for() {
+    let plain = parse("[interfaces.lan0]\nigmp = {}\n").expect("right");
+    assert!(plain.not_in_this_version().is_empty());
+    let none = parse("forwarding = \"none\"\n").expect("right");
+    assert!(none.not_in_this_version().is_empty());
+    let all = parse(DOCUMENTED).expect("right");
+    assert_eq!(
+        all.not_in_this_version(),
+        [
+            "forwarding = \"xdp\": this version does not forward multicast data",
+            "metrics-listen = \"127.0.0.1:9465\": this version exports no metrics",
+            "[pim]: this version does not speak PIM",
+            "[interfaces.core0.pim]: this version does not speak PIM",
+            "interfaces.wan0.proxy-upstream: this version is no IGMP proxy and joins nothing there",
+        ]
+    );
+}

@@ -1,0 +1,11 @@
+//! The interfaces of the kernel, and their changes.
+//!
+//! A notification of the kernel is only taken as a hint that something changed; what holds is what a dump says. That
+//! costs a dump for each burst of changes, and in return a lost notification (`ENOBUFS`) needs no treatment of its own
+//! and no state can drift away from the kernel's.
+
+mod snapshot;
+mod watch;
+
+pub use snapshot::{Link, Snapshot, VlanOf};
+pub use watch::{NetlinkError, watch};
