@@ -29,6 +29,9 @@ mod table;
 mod timer;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 pub use action::{Action, Notification, NotificationKind, Reason, Refresh, SendQuery, Warning};
 pub use config::{InterfaceConfig, StaticGroup};
 pub use event::{Event, Found, Query, Report, ReportKind};

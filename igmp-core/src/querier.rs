@@ -2,7 +2,10 @@
 
 use core::net::Ipv4Addr;
 
-use igmp_wire::{address::is_unicast, igmp::float};
+use igmp_wire::{
+    address::is_unicast,
+    igmp::{float, query::QRV_MASK},
+};
 
 use crate::{
     action::{Action, Notification, NotificationKind, Reason, SendQuery, Warning},
@@ -217,7 +220,7 @@ impl Interface {
         }
         let said = match query.version {
             3 => Adopted {
-                robustness: (query.qrv != 0).then_some(query.qrv),
+                robustness: (query.qrv != 0).then_some(query.qrv.min(QRV_MASK)),
                 query_interval: (query.qqic != 0)
                     .then(|| Duration::from_secs(u64::from(float::decode(query.qqic)))),
             },

@@ -1,0 +1,348 @@
+//! Lazy timers, races with the kernel, and memberships found in its maps.
+
+use igmp_wire::{
+    abi::GroupFlags,
+    igmp::RecordKind::{Allow, Block, IsExclude, IsInclude, ToExclude, ToInclude},
+};
+
+use super::bench::{Bench, GROUP, HOST, INTERFACE, LOWER, START, secs, source};
+use crate::{
+    Action, Event, Found, InterfaceConfig, NotificationKind, Reason,
+    ReportKind::{Record, V1, V2},
+    router::TIMEOUT_BATCH,
+};
+
+#[test]
+fn refreshes_are_noticed_when_the_deadline_comes_and_not_before() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(IsExclude, &[]);
+    for second in [125.0, 250.0] {
+        bench.run_to(second);
+        bench.record(IsExclude, &[]);
+    }
+    assert_eq!(bench.handed, 1);
+    assert_eq!(bench.kernel.reads, 0);
+    assert_eq!(bench.state(), "EXCLUDE 270 (; )");
+    bench.kernel.reads = 0;
+    bench.run_to(519.0);
+    assert_eq!(bench.kernel.reads, 1, "one look for two refreshes");
+    bench.notes();
+    bench.run_to(520.0);
+    assert_eq!(bench.state(), "nothing");
+    assert_eq!(
+        bench.notes(),
+        [(NotificationKind::GroupLeft, None, Reason::Timeout)]
+    );
+}
+
+#[test]
+fn refreshes_of_sources_are_noticed_likewise() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(Allow, &[1, 2]);
+    bench.run_to(200.0);
+    bench.record(IsInclude, &[2]);
+    assert_eq!(bench.handed, 1);
+    bench.run_to(270.0);
+    assert_eq!(bench.state(), "INCLUDE (2:200)");
+    bench.run_to(470.0);
+    assert_eq!(bench.state(), "nothing");
+    assert!(bench.kernel.sources.is_empty() && bench.kernel.groups.is_empty());
+}
+
+/// The event of a leave waited; what the kernel saw before the leave does not count, what it saw after does.
+#[test]
+fn a_leave_is_held_against_refreshes_by_the_time_of_both() {
+    for (refreshed, left, state) in [(9.0, 9.5, "EXCLUDE 2 (; )"), (9.5, 9.0, "EXCLUDE 269.5 (; )")] {
+        let mut bench = Bench::new(InterfaceConfig::default());
+        bench.record(IsExclude, &[]);
+        bench.run_to(refreshed);
+        bench.record(IsExclude, &[]);
+        let leave = bench.report_at(START + secs(left), GROUP, Record(ToInclude), &[]);
+        bench.run_to(10.0);
+        bench.event(Event::Report(leave));
+        assert_eq!(bench.state(), state);
+        let second = if left < refreshed { " S" } else { "" };
+        assert_eq!(bench.sent(), [format!("10: v3 Q(239.1.1.1){second}")]);
+    }
+}
+
+#[test]
+fn a_block_is_held_against_refreshes_by_the_time_of_both() {
+    for (refreshed, left, state) in [(9.0, 9.5, "INCLUDE (1:2)"), (9.5, 9.0, "INCLUDE (1:269.5)")] {
+        let mut bench = Bench::new(InterfaceConfig::default());
+        bench.record(Allow, &[1]);
+        bench.run_to(refreshed);
+        bench.record(IsInclude, &[1]);
+        let block = bench.report_at(START + secs(left), GROUP, Record(Block), &[1]);
+        bench.run_to(10.0);
+        bench.event(Event::Report(block));
+        assert_eq!(bench.state(), state);
+    }
+}
+
+/// Until the kernel is told that IS_EX({}) means more than a refresh now, it takes it for one.
+#[test]
+fn a_report_that_the_kernel_mistook_for_a_refresh_is_made_up_for() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(IsExclude, &[]);
+    let narrowing = bench.report_at(START + secs(5.0), GROUP, Record(IsExclude), &[1]);
+    bench.run_to(6.0);
+    bench.record(IsExclude, &[]);
+    bench.run_to(7.0);
+    bench.event(Event::Report(narrowing));
+    // EXCLUDE ({1}, {}) at 5 s, then IS_EX({}) at 6 s deletes X-A.
+    bench.run_to(7.0);
+    assert_eq!(bench.state(), "EXCLUDE 269 (; )");
+    let flags = bench.kernel.groups[&(INTERFACE, GROUP)].flags;
+    assert_eq!(flags, GroupFlags::REFRESH_V3);
+}
+
+#[test]
+fn a_refresh_before_a_change_is_not_made_up_for() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(IsExclude, &[]);
+    bench.run_to(6.0);
+    bench.record(IsExclude, &[]);
+    bench.run_to(7.0);
+    bench.record(Block, &[1]);
+    bench.run_to(7.0);
+    assert_eq!(bench.state(), "EXCLUDE 269 (1:2; )");
+    bench.run_to(9.0);
+    assert_eq!(bench.state(), "EXCLUDE 267 (; 1)");
+}
+
+/// The group timer ran out, and before the kernel heard of it a host asked for everything again.
+#[test]
+fn a_report_between_the_end_of_the_timer_and_the_kernels_knowledge_counts() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(IsExclude, &[]);
+    bench.run_to(200.0);
+    let in_between = bench.report_at(START + secs(200.0), GROUP, Record(Block), &[1]);
+    let mut actions = Vec::new();
+    bench.router.handle(
+        bench.now,
+        Event::Report(in_between),
+        &mut bench.kernel,
+        &mut actions,
+    );
+    // The kernel still refreshes.
+    bench.now = START + secs(200.001);
+    bench.record(IsExclude, &[]);
+    assert_eq!(bench.handed, 1);
+    bench.carry_out(actions);
+    bench.run_to(200.002);
+    assert_eq!(bench.state(), "EXCLUDE 269.999 (; )");
+}
+
+#[test]
+fn a_group_is_told_to_the_kernel_before_its_sources() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    let report = bench.report_at(bench.now, GROUP, Record(Allow), &[1, 2]);
+    let mut actions = Vec::new();
+    bench
+        .router
+        .handle(bench.now, Event::Report(report), &mut bench.kernel, &mut actions);
+    let order: Vec<&str> = actions
+        .iter()
+        .map(|action| match action {
+            Action::SetGroup { .. } => "group",
+            Action::SetSource { .. } => "source",
+            Action::Notify(note) if note.kind == NotificationKind::GroupJoined => "joined",
+            Action::Notify(_) => "added",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(order, ["joined", "group", "source", "added", "source", "added"]);
+}
+
+#[test]
+fn what_is_found_counts_as_reported_when_it_was() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.run_to(100.0);
+    let found = Found {
+        exclude: true,
+        last_report: [None, Some(START + secs(40.0)), Some(START + secs(90.0))],
+        ..bench.found()
+    };
+    bench.event(Event::Found(found));
+    assert_eq!((bench.state().as_str(), bench.mode()), ("EXCLUDE 260 (; )", 2));
+    assert_eq!(
+        bench.notes(),
+        [(NotificationKind::GroupJoined, None, Reason::Report)]
+    );
+    let flags = bench.kernel.groups[&(INTERFACE, GROUP)].flags;
+    assert_eq!(flags, GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3);
+    assert_eq!(bench.group().and_then(|view| view.last_reporter), Some(HOST));
+
+    let other = core::net::Ipv4Addr::new(239, 5, 5, 5);
+    bench.event(Event::Found(Found {
+        group: other,
+        sources: vec![(source(1), START + secs(95.0)), (source(2), START + secs(99.0))],
+        ..bench.found()
+    }));
+    let view = bench
+        .router
+        .group(bench.now, INTERFACE, other, &mut bench.kernel)
+        .expect("sources are wanted");
+    let left: Vec<_> = view.sources.iter().filter_map(|source| source.expires).collect();
+    assert_eq!(
+        (view.filter_mode, left),
+        (crate::FilterMode::Include, vec![secs(265.0), secs(269.0)])
+    );
+    assert_eq!(bench.kernel.sources.len(), 2);
+}
+
+#[test]
+fn what_is_found_too_late_is_forgotten() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(Allow, &[1]);
+    bench.run_to(300.0);
+    assert_eq!(bench.state(), "nothing");
+    let found = Found {
+        exclude: true,
+        last_report: [None, None, Some(START + secs(30.0))],
+        sources: vec![(source(1), START)],
+        ..bench.found()
+    };
+    let mut actions = Vec::new();
+    bench
+        .router
+        .handle(bench.now, Event::Found(found), &mut bench.kernel, &mut actions);
+    assert_eq!(
+        actions,
+        [
+            Action::RemoveSource {
+                interface: INTERFACE,
+                group: GROUP,
+                source: source(1)
+            },
+            Action::RemoveGroup {
+                interface: INTERFACE,
+                group: GROUP
+            }
+        ]
+    );
+}
+
+/// Something got lost: the join counts as one of now, and the hosts are asked whether anybody left.
+#[test]
+fn an_incomplete_find_is_asked_about() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(Allow, &[1, 2]);
+    bench.run_to(10.0);
+    bench.event(Event::Found(Found {
+        incomplete: true,
+        sources: vec![(source(1), START), (source(2), START)],
+        ..bench.found()
+    }));
+    assert_eq!(bench.state(), "INCLUDE (1:2,2:2)");
+    bench.run_to(10.5);
+    bench.record(IsInclude, &[2]);
+    bench.run_to(12.0);
+    assert_eq!(bench.state(), "INCLUDE (2:268.5)");
+    assert_eq!(
+        bench.sent(),
+        [
+            "10: v3 Q(239.1.1.1,{1,2})",
+            "11: v3 Q(239.1.1.1,{2}) S",
+            "11: v3 Q(239.1.1.1,{1})"
+        ]
+    );
+
+    bench.event(Event::Found(Found {
+        incomplete: true,
+        exclude: true,
+        sources: vec![(source(2), START + secs(10.5))],
+        ..bench.found()
+    }));
+    assert_eq!(bench.sent(), ["12: v3 Q(239.1.1.1)", "12: v3 Q(239.1.1.1,{2})"]);
+    assert_eq!(bench.state(), "EXCLUDE 2 (2:2; )");
+}
+
+#[test]
+fn version_1_hosts_are_not_asked_about_an_incomplete_find() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.report(V1, &[]);
+    bench.event(Event::Found(Found {
+        incomplete: true,
+        last_report: [Some(START), None, None],
+        ..bench.found()
+    }));
+    assert!(bench.sent().is_empty());
+    assert_eq!((bench.state().as_str(), bench.mode()), ("EXCLUDE 270 (; )", 1));
+}
+
+/// What the core knows already is not made longer or shorter by being found.
+#[test]
+fn a_find_that_is_no_news_changes_nothing() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.report(V2, &[]);
+    bench.run_to(10.0);
+    bench.record(ToInclude, &[]);
+    assert_eq!(bench.state(), "EXCLUDE 2 (; )");
+    bench.event(Event::Found(Found {
+        exclude: true,
+        last_report: [None, Some(START), None],
+        ..bench.found()
+    }));
+    assert_eq!(bench.state(), "EXCLUDE 2 (; )");
+
+    bench.run_to(20.0);
+    bench.record(ToExclude, &[1]);
+    bench.run_to(30.0);
+    assert_eq!(bench.state(), "EXCLUDE 260 (; 1)");
+    bench.event(Event::Found(Found {
+        exclude: true,
+        last_report: [None, None, Some(START + secs(29.0))],
+        ..bench.found()
+    }));
+    assert_eq!(bench.state(), "EXCLUDE 269 (; )", "IS_EX({{}}) at 29 s is news");
+}
+
+/// The entry was to be deleted, but had been refreshed: it comes back.
+#[test]
+fn an_entry_that_was_newer_than_its_removal_comes_back() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(IsExclude, &[]);
+    bench.run_to(270.0);
+    assert_eq!(bench.state(), "nothing");
+    bench.event(Event::Found(Found {
+        last_report: [None, None, Some(START + secs(269.9))],
+        ..bench.found()
+    }));
+    assert_eq!(bench.state(), "EXCLUDE 269.9 (; )");
+}
+
+#[test]
+fn a_non_querier_asks_nothing_about_a_find() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.general_query(LOWER);
+    bench.event(Event::Found(Found {
+        exclude: true,
+        incomplete: true,
+        ..bench.found()
+    }));
+    assert!(bench.sent().is_empty());
+    assert_eq!(bench.state(), "EXCLUDE 270 (; )");
+}
+
+/// A call serves a bounded number of deadlines and says that there are more.
+#[test]
+fn many_deadlines_are_served_in_parts() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    let count = TIMEOUT_BATCH * 2 + 10;
+    for number in 0..count as u32 {
+        let group = core::net::Ipv4Addr::from_bits(0xef01_0000 + number);
+        bench.report_for(group, V2, &[]);
+    }
+    assert_eq!(bench.interface().groups_count, count);
+    bench.run_to(269.0);
+    bench.now = START + secs(270.0);
+    bench.timeout();
+    let left = bench.interface().groups_count;
+    assert!(left > count - TIMEOUT_BATCH - 1 && left < count);
+    assert!(bench.router.poll_timeout().is_some_and(|at| at <= bench.now));
+    bench.run_to(270.0);
+    assert_eq!(bench.interface().groups_count, 0);
+    assert!(bench.router.poll_timeout().is_some_and(|at| at > bench.now));
+}
