@@ -105,11 +105,11 @@ pub struct Notification {
 pub enum NotificationKind {
     /// A group got its first member on an interface.
     GroupJoined,
-    /// A group lost its last member on an interface.
+    /// A group lost its last member on an interface, and with it all of its sources.
     GroupLeft,
-    /// A source is wanted that was not before.
+    /// A source is wanted by name that was not before: its timer runs now.
     SourceAdded,
-    /// A source is no longer wanted.
+    /// A source is no longer wanted by name: its timer does not run any more.
     SourceRemoved,
     /// Another router, or this one, is the querier now.
     QuerierChanged,

@@ -105,12 +105,14 @@ pub struct Found {
     pub interface: InterfaceId,
     /// The group.
     pub group: Ipv4Addr,
-    /// Whether a report asked for the group in EXCLUDE mode. Without the sources it excluded, if any: those are learned
-    /// from the next report.
+    /// Whether a report asked for the group in EXCLUDE mode of which the core has not been told. Without the sources it
+    /// excluded, if any: those are learned from the next report.
     pub exclude: bool,
-    /// Whether the kernel knows that something was reported which it could not hand over. The core then asks the hosts.
+    /// Whether the kernel knows that something was reported which it could not hand over. The core then asks the hosts,
+    /// and takes a join that was lost for one of this moment.
     pub incomplete: bool,
-    /// When reports of version 1, 2 and 3 last refreshed the group.
+    /// When reports of version 1, 2 and 3 last refreshed the group. One of which the core does not know counts as
+    /// `IS_EX({})` at that time, whatever `exclude` says: the kernel notes no other reports here.
     pub last_report: [Option<Instant>; 3],
     /// The last reporter.
     pub reporter: Ipv4Addr,

@@ -110,7 +110,7 @@ impl Interface {
             let time = sources.get(&source).copied().unwrap_or(cx.now);
             match group
                 .sources
-                .get_mut(&source)
+                .get_mut(source)
                 .and_then(|source| source.timer.as_mut())
             {
                 Some(timer) => {

@@ -1,13 +1,13 @@
 //! What is known of one group on one interface (RFC 9776 §6.2).
 
 use core::net::Ipv4Addr;
-use std::collections::BTreeMap;
 
 use crate::{
     action::{Action, Notification, NotificationKind, Reason, Refresh},
     compat::OlderHosts,
     context::{Context, Site},
     liveness::{GroupTimes, Liveness},
+    sources::Sources,
     specific_query::Series,
     table::Row,
     time::Instant,
@@ -22,20 +22,6 @@ pub enum FilterMode {
     Include,
     /// Traffic of all sources is wanted but of the excluded ones.
     Exclude,
-}
-
-/// The source records of a group.
-pub(crate) type Sources = BTreeMap<Ipv4Addr, Source>;
-
-/// A source record (RFC 9776 §6.2.3).
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    /// The source timer; `None` where it does not run, as it does for all of Y.
-    pub(crate) timer: Option<Timer>,
-    /// Where the source timer is queued.
-    pub(crate) slot: Slot,
-    /// Since when there is this record.
-    pub(crate) since: Instant,
 }
 
 /// A group record (RFC 9776 §6.2.1).
@@ -82,7 +68,7 @@ impl Group {
             },
             older: OlderHosts::default(),
             since: now,
-            sources: Sources::new(),
+            sources: Sources::default(),
             series: None,
             slot: Slot::default(),
             reporter,
@@ -141,11 +127,7 @@ impl Group {
         }
         for &source in &row.zero.0 {
             self.stop_source(site, source, Reason::Report, cx);
-            self.sources.entry(source).or_insert_with(|| Source {
-                timer: None,
-                slot: Slot::default(),
-                since: cx.now,
-            });
+            self.sources.get_or_insert(source, cx.now);
         }
         for &source in &row.delete.0 {
             self.delete_source(site, source, Reason::Report, cx);
@@ -166,11 +148,7 @@ impl Group {
         timer: Timer,
         cx: &mut Context<'_, L>,
     ) {
-        let source = self.sources.entry(address).or_insert_with(|| Source {
-            timer: None,
-            slot: Slot::default(),
-            since: cx.now,
-        });
+        let source = self.sources.get_or_insert(address, cx.now);
         let started = source.timer.replace(timer).is_none();
         cx.timers
             .wake_by(&mut source.slot, timer.deadline, site.source_key(address));
@@ -192,7 +170,7 @@ impl Group {
         reason: Reason,
         cx: &mut Context<'_, L>,
     ) {
-        let Some(source) = self.sources.get_mut(&address) else {
+        let Some(source) = self.sources.get_mut(address) else {
             return;
         };
         cx.timers.cancel(&mut source.slot, site.source_key(address));
@@ -218,7 +196,7 @@ impl Group {
         cx: &mut Context<'_, L>,
     ) {
         self.stop_source(site, address, reason, cx);
-        self.sources.remove(&address);
+        self.sources.remove(address);
     }
 
     /// Does what the end of a source timer demands (§6.3): in INCLUDE mode the source is forgotten, in EXCLUDE mode it
@@ -240,7 +218,7 @@ impl Group {
     /// wanted, of which there may be none.
     pub(crate) fn group_timer_ended(&mut self) {
         self.mode = FilterMode::Include;
-        self.sources.retain(|_, source| source.timer.is_some());
+        self.sources.retain_running();
         if let Some(series) = &mut self.series {
             series.forget_group();
         }
@@ -284,7 +262,7 @@ impl Group {
     /// Takes the record out of the index and out of the kernel, before it is dropped.
     pub(crate) fn dismantle<L: Liveness>(mut self, site: &Site<'_>, cx: &mut Context<'_, L>) {
         let interface = site.parameters.interface;
-        for (&address, source) in &mut self.sources {
+        for (address, source) in self.sources.iter_mut() {
             cx.timers.cancel(&mut source.slot, site.source_key(address));
             if source.timer.is_some() {
                 cx.actions.push(Action::RemoveSource {

@@ -3,6 +3,30 @@
 //!
 //! Events go in, actions come out, and time is an argument. Given the same events at the same times, the core does the
 //! same, so it can be simulated.
+//!
+//! # Map of the crate
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`router`] | the way in: events, deadlines, views; the contract with the caller |
+//! | [`event`], [`action`], [`config`], [`liveness`], [`time`], [`view`] | what goes in and what comes out |
+//! | `interface`, `parameters` | one interface, and the timers and counters in force on it (RFC 9776 §8) |
+//! | `querier` | start-up, General Queries, election (§6.6.2) |
+//! | `membership`, `found` | what a report, an ended timer or a find in the kernel's map changes |
+//! | `table` | the state tables as one `match`, to be held against §6.4.1 and §6.4.2 by eye |
+//! | `compat` | hosts of older versions (§7.3.2) |
+//! | `group`, `sources` | group and source records (§6.2), and what the kernel is told of them |
+//! | `specific_query` | specific queries: repetition, merging, S flag, splitting; those of other routers (§6.6) |
+//! | `timer`, `timers` | a timer that the kernel refreshes unseen, and the index of all deadlines |
+//! | `static_group`, `limits` | what the configuration adds and what it refuses |
+//!
+//! # Timers are lazy
+//!
+//! The XDP program writes the time of a report that changes nothing into its maps and tells nobody. The core keeps a
+//! deadline for each group and source with the instant up to which reports are accounted for in it (`timer`). When the
+//! deadline comes, it reads the kernel's time through [`Liveness`], and if a report came after that instant it only sets
+//! the next deadline. A leave lowers a timer as of the time at which the leave was received: what the kernel saw before
+//! does not count any more, what it saw after does.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +47,7 @@ mod limits;
 mod membership;
 mod parameters;
 mod querier;
+mod sources;
 mod specific_query;
 mod static_group;
 mod table;

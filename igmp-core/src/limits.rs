@@ -7,7 +7,7 @@ use igmp_wire::igmp::RecordKind;
 use crate::{
     InterfaceId,
     action::{Action, Notification, NotificationKind, Reason, Warning},
-    group::Sources,
+    sources::Sources,
     time::{Duration, Instant},
 };
 
@@ -91,7 +91,7 @@ pub(crate) fn trim(
     sources: Option<&Sources>,
     limit: usize,
 ) -> Vec<Ipv4Addr> {
-    let is_known = |source: &Ipv4Addr| sources.is_some_and(|sources| sources.contains_key(source));
+    let is_known = |source: &Ipv4Addr| sources.is_some_and(|sources| sources.contains(*source));
     let kept = match kind {
         // The list replaces what the group had.
         RecordKind::IsExclude | RecordKind::ToExclude => {

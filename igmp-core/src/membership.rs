@@ -218,7 +218,7 @@ impl Interface {
             group: address,
             statics: self.statics.get(&address),
         };
-        let Some(source) = group.sources.get_mut(&source_address) else {
+        let Some(source) = group.sources.get_mut(source_address) else {
             return;
         };
         let key = site.source_key(source_address);
@@ -278,7 +278,7 @@ impl Interface {
         let sources = self.groups.get(&address).map(|group| &group.sources);
         for source in list {
             let is_wanted = sources
-                .and_then(|sources| sources.get(source))
+                .and_then(|sources| sources.get(*source))
                 .is_some_and(|source| source.timer.is_some());
             if !is_wanted {
                 cx.actions.push(Action::RemoveSource {

@@ -86,7 +86,7 @@ impl Group {
         if parameters.version >= 3 {
             cx.prefetch_sources(site, question.sources.0.iter().copied());
             for &address in &question.sources.0 {
-                let Some(source) = self.sources.get_mut(&address) else {
+                let Some(source) = self.sources.get_mut(address) else {
                     continue;
                 };
                 let Some(timer) = &mut source.timer else {
@@ -149,7 +149,7 @@ impl Group {
         let (mut answered, mut open) = (Vec::new(), Vec::new());
         cx.prefetch_sources(site, series.sources());
         series.sources.retain(|&address, left| {
-            let Some(timer) = self.sources.get(&address).and_then(|source| source.timer) else {
+            let Some(timer) = self.sources.get(address).and_then(|source| source.timer) else {
                 return false;
             };
             let last_report = cx
@@ -210,7 +210,7 @@ impl Group {
                 .liveness
                 .source(parameters.interface, site.group, address)
                 .last_report;
-            if let Some(source) = self.sources.get_mut(&address)
+            if let Some(source) = self.sources.get_mut(address)
                 && let Some(timer) = &mut source.timer
             {
                 timer.lower(last_report, interval, cx.now, question.time);
@@ -259,7 +259,7 @@ impl Group {
         }
         cx.prefetch_sources(site, sources.iter().copied());
         for &address in sources {
-            if let Some(source) = self.sources.get_mut(&address)
+            if let Some(source) = self.sources.get_mut(address)
                 && let Some(timer) = &mut source.timer
             {
                 let last_report = cx.liveness.source(interface, site.group, address).last_report;

@@ -3,11 +3,12 @@
 use core::net::Ipv4Addr;
 
 use crate::{
-    group::{FilterMode, Group, Source, latest},
+    group::{FilterMode, Group, latest},
     interface::Interface,
     liveness::Liveness,
     parameters::Parameters,
     querier::Role,
+    sources::Source,
     static_group::StaticMembers,
     time::{Duration, Instant},
 };
@@ -149,7 +150,7 @@ fn running(group: &Group) -> impl Iterator<Item = Ipv4Addr> {
         .sources
         .iter()
         .filter(|(_, source)| source.timer.is_some())
-        .map(|(&address, _)| address)
+        .map(|(address, _)| address)
 }
 
 /// The sum of what hosts reported and what the configuration wants.
@@ -190,7 +191,7 @@ fn view_group<L: Liveness>(
                 .effective(latest(&times), parameters.membership_interval);
             view.expires = Some(end.since(now));
         }
-        for (&source, record) in &group.sources {
+        for (source, record) in group.sources.iter() {
             let expires = remaining(parameters, now, (address, source), record, liveness);
             view.sources.push(SourceView {
                 source,

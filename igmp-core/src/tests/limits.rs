@@ -1,4 +1,4 @@
-//! `max-groups` and `max-group-sources`.
+//! `max-groups`, `max-group-sources`, and what a group takes of memory.
 
 use core::net::Ipv4Addr;
 
@@ -98,4 +98,11 @@ fn sources_too_many_are_refused_and_the_others_stay() {
     bench.record(IsInclude, &[9]);
     assert_eq!(bench.state(), "EXCLUDE 270 (6:270; 7,8)");
     assert_eq!(bench.kernel.sources.len(), 1);
+}
+
+/// A million groups are meant to fit into some 200 MB, with what the maps around the records take.
+#[test]
+fn a_group_is_small() {
+    assert!(size_of::<crate::group::Group>() <= 88);
+    assert!(size_of::<(crate::Instant, crate::timers::Key)>() <= 24);
 }
