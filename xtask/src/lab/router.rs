@@ -21,6 +21,9 @@ use crate::command;
 /// How long igmpd may take to stop cleanly.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long igmpd may take to answer igmpctl.
+const ANSWER_LIMIT_SECONDS: &str = "5";
+
 /// How many lines of igmpd's log an error shows.
 const LINES_OF_LOG: usize = 30;
 
@@ -105,7 +108,14 @@ impl Router {
     ///
     /// When igmpctl fails or answers no JSON.
     pub(crate) fn show(&self, what: &str) -> Result<Value> {
-        let answer = command::output(&mut self.igmpctl(&["-j", "show", what]))?;
+        let igmpctl = self.igmpctl(&["-j", "show", what]);
+        // An igmpd that does not answer must not keep us from saying so.
+        let mut limited = Command::new("timeout");
+        limited
+            .arg(ANSWER_LIMIT_SECONDS)
+            .arg(igmpctl.get_program())
+            .args(igmpctl.get_args());
+        let answer = command::output(&mut limited)?;
         serde_json::from_str(&answer)
             .with_context(|| format!("`igmpctl -j show {what}` answered no JSON: {answer}"))
     }
