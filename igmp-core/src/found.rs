@@ -18,8 +18,9 @@ use crate::{
     limits::{self, Limit},
     liveness::{GroupTimes, Liveness},
     parameters,
+    sources::Sources,
     specific_query::Question,
-    table::{self, Set, State},
+    table::{self, Row, Set, State},
     time::Instant,
     timer::Timer,
 };
@@ -28,8 +29,8 @@ impl Interface {
     /// Handles a group that was found in the kernel's map.
     ///
     /// What is there counts as if it had been reported at the times noted there: the group as `IS_EX({})`, a source as
-    /// `ALLOW`. Where something is missing the doubt is for the hosts: a lost join counts as one of this moment, and
-    /// the querier asks whether anybody left.
+    /// `ALLOW`, in the order of these times. Where something is missing the doubt is for the hosts: a lost join counts as
+    /// one of this moment, and the querier asks whether anybody left.
     pub(crate) fn found<L: Liveness>(&mut self, found: &Found, cx: &mut Context<'_, L>) {
         let parameters = self.parameters();
         let address = found.group;
@@ -48,6 +49,13 @@ impl Interface {
         };
         let mut sources: BTreeMap<Ipv4Addr, Instant> = BTreeMap::new();
         for &(source, time) in &found.sources {
+            let time = match joined {
+                // Nobody knows which came first, and a source timer that ends before the group timer blocks its source.
+                Some(joined) if found.incomplete => time.max(joined),
+                // IS_EX({}) came later and deleted the source.
+                Some(joined) if time <= joined => continue,
+                _ => time,
+            };
             if is_group && is_unicast(source) && time + interval > cx.now {
                 let known = sources.entry(source).or_insert(time);
                 *known = (*known).max(time);
@@ -103,7 +111,11 @@ impl Interface {
             .older
             .heard(found.last_report, parameters.older_host_interval());
         if let Some(time) = joined {
-            let row = table::row(State::of(group.mode, &group.sources), RecordKind::IsExclude, &[]);
+            let row = if found.incomplete {
+                lost_join(&group.sources)
+            } else {
+                table::row(State::of(group.mode, &group.sources), RecordKind::IsExclude, &[])
+            };
             group.apply(&site, &row, &times, time, cx);
         }
         for source in list {
@@ -156,5 +168,18 @@ impl Interface {
             // A report that excluded sources leaves no time.
             None => found.exclude.then_some(now),
         }
+    }
+}
+
+/// What a join in EXCLUDE mode changes that was lost with the sources that it excluded: nothing is excluded, and whatever
+/// is wanted by name stays wanted.
+fn lost_join(sources: &Sources) -> Row {
+    let none = Set::List(&[]);
+    Row {
+        mode: Some(FilterMode::Exclude),
+        gmi: Set::Running(sources) - none,
+        delete: Set::Stopped(sources) - none,
+        refresh: true,
+        ..Row::default()
     }
 }

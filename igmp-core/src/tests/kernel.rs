@@ -346,3 +346,47 @@ fn many_deadlines_are_served_in_parts() {
     assert_eq!(bench.interface().groups_count, 0);
     assert!(bench.router.poll_timeout().is_some_and(|at| at > bench.now));
 }
+
+/// Whether the hosts that want everything or those that want the source came first is not known, and a source timer
+/// that ended before the group timer would block the source for all of them.
+#[test]
+fn a_source_found_beside_a_lost_join_is_not_blocked_later() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.general_query(LOWER);
+    bench.run_to(240.0);
+    bench.event(Event::Found(Found {
+        exclude: true,
+        incomplete: true,
+        last_report: [None, None, Some(START + secs(230.0))],
+        sources: vec![(source(1), START)],
+        ..bench.found()
+    }));
+    assert_eq!(bench.state(), "EXCLUDE 270 (1:270; )");
+    bench.run_to(510.0);
+    assert_eq!(bench.state(), "nothing");
+
+    // Where nothing is missing, it is the order of the table: IS_IN (A) before IS_EX({}) leaves nothing of A.
+    bench.event(Event::Found(Found {
+        exclude: true,
+        last_report: [None, None, Some(START + secs(500.0))],
+        sources: vec![(source(1), START + secs(490.0)), (source(2), START + secs(505.0))],
+        ..bench.found()
+    }));
+    assert_eq!(bench.state(), "EXCLUDE 260 (2:265; )");
+}
+
+#[test]
+fn a_lost_join_keeps_what_is_wanted_by_name_and_blocks_nothing() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.general_query(LOWER);
+    bench.record(Allow, &[1]);
+    bench.record(IsExclude, &[1, 2]);
+    assert_eq!(bench.state(), "EXCLUDE 270 (1:270; 2)");
+    bench.run_to(50.0);
+    bench.event(Event::Found(Found {
+        exclude: true,
+        incomplete: true,
+        ..bench.found()
+    }));
+    assert_eq!(bench.state(), "EXCLUDE 270 (1:270; )");
+}
