@@ -22,10 +22,12 @@ const SPECIFIC: Ipv4Addr = Ipv4Addr::new(232, 1, 1, 1);
 /// Two senders of it.
 const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
 
+/// How long igmpd may take to start on a busy machine: the kernel verifies the XDP program first.
+const START: Duration = Duration::from_secs(30);
 /// How long the router may take to see what a host sends at once.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 /// How long a leave may take: two Last Member Query Intervals, with time to spare.
-const LEAVE: Duration = Duration::from_secs(8);
+const LEAVE: Duration = Duration::from_secs(10);
 /// How long the next general query and the answers to it may take: a Query Interval and a maximum response time.
 const ROUND: Duration = Duration::from_secs(20);
 /// How long a group may outlive its last report: the Group Membership Interval, with time to spare.
@@ -55,7 +57,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     );
     lab.router.wait_for(
         "interfaces",
-        SOON * 2,
+        START,
         "bring up its three interfaces with native XDP",
         |answer| {
             let interfaces = entries(answer, "interface");
@@ -185,6 +187,9 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
         })?;
 
     ui::headline("The group of the silent IGMPv1 host times out");
+    println!(
+        "That takes up to 24 s from its last report: two query intervals and twice the maximum response time."
+    );
     lab.router.wait_for(
         "groups",
         TIMEOUT,
