@@ -1,66 +1,51 @@
 //! Commands of the agent, carried out in place.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{
-    bindings::{BPF_NOEXIST, xdp_action::XDP_PASS, xdp_md},
-    helpers::bpf_loop,
-};
-use igmp_wire::abi::{
-    Command, CommandStatus, GroupEntry, GroupFlags, GroupKey, MAX_COMMANDS, Operation, SourceEntry, SourceKey,
+use aya_ebpf::bindings::{BPF_NOEXIST, xdp_action::XDP_PASS, xdp_md};
+use igmp_wire::{
+    Packet,
+    abi::{
+        Command, CommandStatus, GroupEntry, GroupFlags, GroupKey, MAX_COMMANDS, Operation, SourceEntry,
+        SourceKey,
+    },
+    packet::{Turn, Walk},
 };
 
 use crate::{
     atomic::Shared,
     maps::{GROUPS, SOURCES, USAGE},
     packet::XdpPacket,
-    sources::source_count,
+    sources::{Aligned, source_count},
 };
 
-struct Run {
-    packet: XdpPacket,
-    offset: usize,
-}
+/// The walk through the commands.
+struct Running;
 
 /// Carries out the commands that are the packet, and writes the results into it.
 #[inline(always)]
 pub(crate) fn run(context: *mut xdp_md) -> u32 {
-    let mut state = Run {
-        packet: XdpPacket::new(context),
-        offset: 0,
-    };
-    // SAFETY: the callback has the signature that the helper calls, and the state outlives the call.
-    unsafe {
-        bpf_loop(
-            MAX_COMMANDS as u32,
-            step as *mut c_void,
-            (&raw mut state).cast(),
-            0,
-        );
-    }
+    XdpPacket::new(context).repeat(MAX_COMMANDS as u32, &mut Running);
     XDP_PASS
 }
 
-#[inline(never)]
-unsafe extern "C" fn step(_turn: u32, state: *mut c_void) -> i64 {
-    // SAFETY: `run` passes its own state, which is not used elsewhere during the loop.
-    let state = unsafe { &mut *state.cast::<Run>() };
-    let Some(place) = state.packet.at::<{ Command::LEN }>(state.offset) else {
-        return 1;
-    };
-    state.offset += Command::LEN;
-    let place = place.cast::<Command>();
-    // SAFETY: `at` has checked that the whole command is within the packet; any bytes are a valid command.
-    let mut command = unsafe { place.read_unaligned() };
-    let status = if command.source == 0 {
-        group(&mut command)
-    } else {
-        source(&mut command)
-    };
-    command.status = status as u32;
-    // SAFETY: as above.
-    unsafe { place.write_unaligned(command) };
-    0
+impl Walk<XdpPacket> for Running {
+    #[inline(always)]
+    fn turn(&mut self, index: u32, packet: &XdpPacket) -> Turn {
+        let Some(place) = packet.at::<{ Command::LEN }>(index as usize * Command::LEN) else {
+            return Turn::Done;
+        };
+        let place = place.cast::<Command>();
+        // SAFETY: `at` has checked that the whole command is within the packet; any bytes are a valid command.
+        let mut command = unsafe { place.read_unaligned() };
+        let status = if command.source == 0 {
+            group(&mut command)
+        } else {
+            source(&mut command)
+        };
+        command.status = status as u32;
+        // SAFETY: as above.
+        unsafe { place.write_unaligned(command) };
+        Turn::More
+    }
 }
 
 #[inline(always)]
@@ -149,16 +134,16 @@ fn group(command: &mut Command) -> CommandStatus {
 
 #[inline(always)]
 fn source(command: &mut Command) -> CommandStatus {
-    let key = SourceKey {
+    let Aligned(key) = &Aligned(SourceKey {
         slot: command.slot,
         group: command.group,
         source: command.source,
-    };
+    });
     let group = GroupKey {
         slot: command.slot,
         group: command.group,
     };
-    let entry = match SOURCES.get_ptr_mut(&key) {
+    let entry = match SOURCES.get_ptr_mut(key) {
         Some(entry) => entry,
         None if is(command, Operation::Upsert) => {
             let entry = SourceEntry {
@@ -166,13 +151,13 @@ fn source(command: &mut Command) -> CommandStatus {
                 reporter: command.reporter,
                 flags: command.set,
             };
-            if SOURCES.insert(&key, &entry, u64::from(BPF_NOEXIST)).is_ok() {
+            if SOURCES.insert(key, &entry, u64::from(BPF_NOEXIST)).is_ok() {
                 if let Some(group) = GROUPS.get_ptr_mut(&group) {
                     source_count(group).add(1);
                 }
                 return CommandStatus::Done;
             }
-            match SOURCES.get_ptr_mut(&key) {
+            match SOURCES.get_ptr_mut(key) {
                 Some(entry) => entry,
                 None => return CommandStatus::Full,
             }
@@ -190,7 +175,7 @@ fn source(command: &mut Command) -> CommandStatus {
         if command.last_report[0] > limit {
             return CommandStatus::Newer;
         }
-        if SOURCES.remove(&key).is_ok()
+        if SOURCES.remove(key).is_ok()
             && let Some(group) = GROUPS.get_ptr_mut(&group)
         {
             source_count(group).subtract(1);

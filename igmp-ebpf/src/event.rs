@@ -1,9 +1,11 @@
 //! Handing changes to the agent.
 
-use core::{ffi::c_void, mem::MaybeUninit};
+use core::{ffi::c_void, hint::black_box, mem::MaybeUninit};
 
 use aya_ebpf::helpers::bpf_xdp_load_bytes;
-use igmp_wire::abi::{Event, EventSize, GroupEntry, LARGE_EVENT_SOURCES, MEDIUM_EVENT_SOURCES};
+use igmp_wire::abi::{
+    Event, EventSize, GroupEntry, JUMBO_EVENT_SOURCES, LARGE_EVENT_SOURCES, MEDIUM_EVENT_SOURCES,
+};
 
 use crate::{
     atomic::Shared,
@@ -24,8 +26,15 @@ struct WithSources<const LEN: usize> {
 pub(crate) fn hand(packet: &XdpPacket, event: &Event, sources: usize, counters: Counters) -> bool {
     let handed = match EventSize::of(event.source_count) {
         EventSize::Small => hand_small(event),
-        EventSize::Medium => hand_with::<{ MEDIUM_EVENT_SOURCES * 4 }>(packet, event, sources),
-        EventSize::Large => hand_with::<{ LARGE_EVENT_SOURCES * 4 }>(packet, event, sources),
+        EventSize::Medium => {
+            hand_with::<MEDIUM_EVENT_SOURCES, { MEDIUM_EVENT_SOURCES * 4 }>(packet, event, sources)
+        }
+        EventSize::Large => {
+            hand_with::<LARGE_EVENT_SOURCES, { LARGE_EVENT_SOURCES * 4 }>(packet, event, sources)
+        }
+        EventSize::Jumbo => {
+            hand_with::<JUMBO_EVENT_SOURCES, { JUMBO_EVENT_SOURCES * 4 }>(packet, event, sources)
+        }
     };
     if handed {
         counters.event();
@@ -64,19 +73,23 @@ fn hand_small(event: &Event) -> bool {
     true
 }
 
+/// `MOST` is a power of two, and `LEN` four times as much.
 #[inline(always)]
-fn hand_with<const LEN: usize>(packet: &XdpPacket, event: &Event, sources: usize) -> bool {
+fn hand_with<const MOST: usize, const LEN: usize>(packet: &XdpPacket, event: &Event, sources: usize) -> bool {
     let Some(mut room) = EVENTS.reserve_untyped::<WithSources<LEN>>(0) else {
         return false;
     };
-    let len = event.source_count as usize * 4;
+    // The compiler knows that this is between 1 and `MOST`, but what it makes of that knowledge loses the verifier. So it
+    // is made to forget, and the bounds are put on again in a form that the verifier follows.
+    let count = black_box(u32::from(event.source_count));
+    let len = ((count.wrapping_sub(1) & (MOST as u32 - 1)) + 1) * 4;
     let whole = room.as_mut_ptr();
-    // SAFETY: `whole` points to reserved memory of this very type. The helper writes `len` bytes, which is compared
-    // with the room that there is, and checks the range within the packet itself.
+    // SAFETY: `whole` points to reserved memory of this very type. The helper writes `len` bytes, at most `LEN`, and
+    // checks the range within the packet itself.
     let copied = unsafe {
         (&raw mut (*whole).event).write(*event);
         let to = (&raw mut (*whole).sources).cast::<c_void>();
-        len > 0 && len <= LEN && bpf_xdp_load_bytes(packet.context(), sources as u32, to, len as u32) == 0
+        bpf_xdp_load_bytes(packet.context(), sources as u32, to, len) == 0
     };
     if !copied {
         room.discard(0);

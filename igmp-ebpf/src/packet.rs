@@ -3,10 +3,10 @@
 use core::{ffi::c_void, ptr};
 
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_loop};
-use igmp_wire::{Packet, checksum, packet::MAX_FRAME_LEN};
-
-/// Bytes that one turn of the summing loop takes.
-const CHUNK_LEN: usize = 32;
+use igmp_wire::{
+    Packet,
+    packet::{MAX_FRAME_LEN, Turn, Walk},
+};
 
 /// A frame in the driver's buffer.
 #[derive(Clone, Copy)]
@@ -42,14 +42,16 @@ impl XdpPacket {
 
     #[inline(always)]
     fn start(&self) -> usize {
+        // Read anew each time: a packet pointer that the compiler keeps and extends to 64 bits later is a mere number to
+        // the verifier.
         // SAFETY: as in `ifindex`.
-        unsafe { (*self.context).data as usize }
+        unsafe { (&raw const (*self.context).data).read_volatile() as usize }
     }
 
     #[inline(always)]
     fn end(&self) -> usize {
         // SAFETY: as in `ifindex`.
-        unsafe { (*self.context).data_end as usize }
+        unsafe { (&raw const (*self.context).data_end).read_volatile() as usize }
     }
 
     /// A pointer to `N` bytes at `offset`, if all of them are within the frame.
@@ -77,86 +79,40 @@ impl Packet for XdpPacket {
     }
 
     #[inline(always)]
-    fn sum(&self, offset: usize, len: usize) -> Option<u16> {
-        let mut state = Sum {
-            packet: *self,
-            offset,
-            total: 0,
-            failed: 0,
+    fn forget(&self, number: usize) -> usize {
+        // The verifier does not know that both reads bring the same, and the compiler must not find out.
+        // SAFETY: as in `ifindex`; the field is a plain number.
+        let zero = unsafe {
+            let queue = &raw const (*self.context).rx_queue_index;
+            queue.read_volatile() ^ queue.read_volatile()
         };
-        let chunks = len / CHUNK_LEN;
-        if chunks > 0 {
-            // SAFETY: the callback has the signature that the helper calls, and the state outlives the call.
-            unsafe {
-                bpf_loop(
-                    chunks as u32,
-                    sum_chunk as *mut c_void,
-                    (&raw mut state).cast(),
-                    0,
-                );
-            }
+        (number as u32 ^ zero) as usize
+    }
+
+    #[inline(always)]
+    fn repeat<W: Walk<Self>>(&self, turns: u32, walk: &mut W) {
+        let mut state = Repeat { packet: *self, walk };
+        // SAFETY: the callback has the signature that the helper calls, it is made for this very type of walk, and the
+        // state outlives the call.
+        unsafe {
+            bpf_loop(turns, turn::<W> as *mut c_void, (&raw mut state).cast(), 0);
         }
-        if state.failed != 0 {
-            return None;
-        }
-        let mut at = offset + chunks * CHUNK_LEN;
-        let mut total = state.total;
-        if len & 16 != 0 {
-            total += add::<16>(self.read(at)?);
-            at += 16;
-        }
-        if len & 8 != 0 {
-            total += add::<8>(self.read(at)?);
-            at += 8;
-        }
-        if len & 4 != 0 {
-            total += u64::from(u32::from_ne_bytes(self.read(at)?));
-            at += 4;
-        }
-        if len & 2 != 0 {
-            total += u64::from(u16::from_ne_bytes(self.read(at)?));
-            at += 2;
-        }
-        if len & 1 != 0 {
-            // A single byte at a variable offset cannot be checked in a way that the verifier understands, so the byte
-            // before it, which is there in any message, is read with it.
-            let [_, last] = self.read::<2>(at.checked_sub(1)?)?;
-            total += u64::from(u16::from_ne_bytes([last, 0]));
-        }
-        // One's-complement sums do not depend on byte order, but for the order of the result (RFC 1071 §2).
-        Some(u16::from_be(checksum::fold(total)))
     }
 }
 
-/// State of the summing loop.
-struct Sum {
+/// What the callback of `bpf_loop` gets.
+struct Repeat<'a, W> {
     packet: XdpPacket,
-    offset: usize,
-    total: u64,
-    failed: u64,
+    walk: &'a mut W,
 }
 
-/// Sums 32-bit words in native order.
-#[inline(always)]
-fn add<const LEN: usize>(bytes: [u8; LEN]) -> u64 {
-    let mut total = 0;
-    let (words, _) = bytes.as_chunks::<4>();
-    for word in words {
-        total += u64::from(u32::from_ne_bytes(*word));
-    }
-    total
-}
-
-/// One turn of the summing loop.
+/// One turn of a loop. The helper goes on as long as this returns 0.
 #[inline(never)]
-unsafe extern "C" fn sum_chunk(_turn: u32, state: *mut c_void) -> i64 {
-    // SAFETY: `sum` passes its own state, which is not used elsewhere during the loop.
-    let state = unsafe { &mut *state.cast::<Sum>() };
-    let Some(bytes) = state.packet.read::<CHUNK_LEN>(state.offset) else {
-        state.failed = 1;
-        return 1;
-    };
-    state.total += add::<CHUNK_LEN>(bytes);
-    state.offset += CHUNK_LEN;
-    0
+unsafe extern "C" fn turn<W: Walk<XdpPacket>>(index: u32, state: *mut c_void) -> i64 {
+    // SAFETY: `repeat` passes its own state, which is not used elsewhere during the loop.
+    let state = unsafe { &mut *state.cast::<Repeat<'_, W>>() };
+    match state.walk.turn(index, &state.packet) {
+        Turn::More => 0,
+        Turn::Done => 1,
+    }
 }

@@ -3,7 +3,7 @@
 use igmp_wire::{
     Refusal,
     abi::{Event, EventKind, InterfaceUsage},
-    igmp::{Query, query::S_FLAG},
+    igmp::{Kind, query, query::S_FLAG},
 };
 
 use crate::{event, maps::USAGE, report::Reporter};
@@ -22,9 +22,10 @@ const QUERY_EVENT_SPACING: u64 = 1_000_000_000 / QUERY_EVENT_RATE;
 ///
 /// # Errors
 ///
-/// [`Refusal::Rate`] where there were too many lately.
+/// Those of [`query::parse`], and [`Refusal::Rate`] where there were too many lately.
 #[inline(always)]
-pub(crate) fn query(reporter: &Reporter, query: &Query) -> Result<(), Refusal> {
+pub(crate) fn query(reporter: &Reporter, kind: Kind, offset: usize, len: usize) -> Result<(), Refusal> {
+    let query = query::parse(&reporter.packet, kind, offset, len)?;
     let usage = USAGE.get_ptr_mut(reporter.slot).ok_or(Refusal::Rate)?;
     if !take_token(usage, reporter.now) {
         return Err(Refusal::Rate);

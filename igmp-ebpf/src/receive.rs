@@ -11,8 +11,9 @@ use igmp_wire::{
     Refusal,
     abi::{InterfaceConfig, InterfaceFlags, InterfaceKey},
     address,
-    admit::{self, Envelope, Message},
+    admit::{self, Envelope, Judgement},
     ethernet::Vlan,
+    igmp::Kind,
 };
 
 use crate::{
@@ -63,15 +64,15 @@ fn igmp(packet: XdpPacket, envelope: &Envelope) -> u32 {
         return XDP_PASS;
     };
 
-    let admission = admit::admit(&packet, envelope.ip, packet.len(), config);
-    let to_us = address::is_multicast(admission.destination)
-        || admission.destination.is_unspecified()
-        || config.is_own(admission.destination.to_bits());
+    let judgement = admit::judge(&packet, envelope.ip, packet.len(), config);
+    let to_us = address::is_multicast(judgement.destination)
+        || judgement.destination.is_unspecified()
+        || config.is_own(judgement.destination.to_bits());
     if !to_us {
         // IGMP between others, such as a multicast traceroute on its way, is not for this router to judge.
         return XDP_PASS;
     }
-    counters.received(admission.kind);
+    counters.received(judgement.kind);
     if configured.is_none() {
         counters.dropped(Refusal::Vlan);
         return XDP_PASS;
@@ -79,21 +80,10 @@ fn igmp(packet: XdpPacket, envelope: &Envelope) -> u32 {
     if !config.has(InterfaceFlags::IGMP) {
         return XDP_PASS;
     }
-
-    let handled = admission.outcome.and_then(|message| {
-        // SAFETY: the helper takes no argument and always succeeds.
-        let now = unsafe { bpf_ktime_get_ns() };
-        let reporter = Reporter::new(packet, counters, config, admission.source.to_bits(), now);
-        match message {
-            Message::Query(found) => query::query(&reporter, &found).map(|()| XDP_PASS),
-            Message::Group { kind, group } => {
-                report::group(&reporter, kind, group, config.version).map(|()| XDP_DROP)
-            }
-            Message::Report(records) => report::records(&reporter, records).map(|()| XDP_DROP),
-        }
-    });
-    match handled {
-        Ok(verdict) => verdict,
+    match handle(packet, counters, config, &judgement) {
+        // Queries pass up as well, since the router's own sockets may need them.
+        Ok(()) if judgement.kind.is_some_and(Kind::is_query) => XDP_PASS,
+        Ok(()) => XDP_DROP,
         Err(refusal) => {
             counters.dropped(refusal);
             // Types that are not ours may be somebody else's on this router.
@@ -103,5 +93,32 @@ fn igmp(packet: XdpPacket, envelope: &Envelope) -> u32 {
                 XDP_DROP
             }
         }
+    }
+}
+
+#[inline(always)]
+fn handle(
+    packet: XdpPacket,
+    counters: Counters,
+    config: &InterfaceConfig,
+    judgement: &Judgement,
+) -> Result<(), Refusal> {
+    if let Some(refusal) = judgement.refusal {
+        return Err(refusal);
+    }
+    let Some(kind) = judgement.kind else {
+        return Err(Refusal::UnknownType);
+    };
+    // SAFETY: the helper takes no argument and always succeeds.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let reporter = Reporter::new(packet, counters, config, judgement.source.to_bits(), now);
+    let (offset, len) = (judgement.offset, judgement.len);
+    match kind {
+        Kind::QueryV1 | Kind::QueryV2 | Kind::QueryV3 => query::query(&reporter, kind, offset, len),
+        Kind::ReportV1 | Kind::ReportV2 | Kind::Leave => {
+            admit::judge_old_group(judgement.group)?;
+            report::group(&reporter, kind, judgement.group, config.version)
+        }
+        Kind::ReportV3 => report::records(&reporter, offset, len),
     }
 }

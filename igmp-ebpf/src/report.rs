@@ -1,13 +1,12 @@
 //! What a report does to groups.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_loop};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use igmp_wire::{
-    Refusal,
+    Packet, Refusal,
     abi::{Change, Event, EventKind, GroupEntry, GroupFlags, GroupKey, GroupStep, InterfaceConfig},
     address, admit,
     igmp::{Kind, Record, RecordWalk},
+    packet::{Turn, Walk},
 };
 
 use crate::{
@@ -108,13 +107,14 @@ pub(crate) fn group(
     Ok(())
 }
 
-/// State of the two walks over the records of a report.
-struct Walk {
+/// The walk that applies the records of a report.
+struct Applying {
     reporter: Reporter,
     records: RecordWalk,
     /// Memberships that were refreshed without an event.
     refreshed: u32,
-    /// The first refusal, as its number plus one; 0 for none.
+    /// The first refusal, as a number of its own; 0 for none. An `Option` would be a value that is only sometimes there,
+    /// which the verifier does not accept here.
     refused: u32,
 }
 
@@ -125,27 +125,22 @@ struct Walk {
 /// [`Refusal::Malformed`], and nothing has been done then; or the first of the reasons for which one of the records was
 /// refused, and all others have been applied.
 #[inline(always)]
-pub(crate) fn records(reporter: &Reporter, records: RecordWalk) -> Result<(), Refusal> {
-    let mut walk = Walk {
+pub(crate) fn records(reporter: &Reporter, offset: usize, len: usize) -> Result<(), Refusal> {
+    let packet = &reporter.packet;
+    let records = RecordWalk::new(packet, offset, len)?;
+    admit::fits(packet, &records)?;
+    let mut applying = Applying {
         reporter: *reporter,
         records,
-        refreshed: 0,
+        // A count from a zero that the verifier knows would be a new case for it with each record.
+        refreshed: packet.forget(0) as u32,
         refused: 0,
     };
-    let count = u32::from(records.remaining());
-    // SAFETY: both callbacks have the signature that the helper calls, and the state outlives the calls.
-    unsafe {
-        bpf_loop(count, check_record as *mut c_void, (&raw mut walk).cast(), 0);
-        if walk.refused != 0 {
-            return Err(Refusal::Malformed);
-        }
-        walk.records = records;
-        bpf_loop(count, apply_record as *mut c_void, (&raw mut walk).cast(), 0);
+    packet.repeat(u32::from(records.remaining()), &mut applying);
+    if applying.refreshed > 0 {
+        reporter.counters.refreshed(applying.refreshed);
     }
-    if walk.refreshed > 0 {
-        reporter.counters.refreshed(walk.refreshed);
-    }
-    match walk.refused {
+    match applying.refused {
         0 => Ok(()),
         1 => Err(Refusal::Group),
         2 => Err(Refusal::SsmRange),
@@ -153,41 +148,27 @@ pub(crate) fn records(reporter: &Reporter, records: RecordWalk) -> Result<(), Re
     }
 }
 
-#[inline(never)]
-unsafe extern "C" fn check_record(_turn: u32, state: *mut c_void) -> i64 {
-    // SAFETY: `records` passes its own state, which is not used elsewhere during the loop.
-    let walk = unsafe { &mut *state.cast::<Walk>() };
-    match walk.records.next(&walk.reporter.packet) {
-        Ok(Some(_)) => 0,
-        Ok(None) => 1,
-        Err(_) => {
-            walk.refused = 1;
-            1
+impl Walk<XdpPacket> for Applying {
+    #[inline(always)]
+    fn turn(&mut self, _index: u32, packet: &XdpPacket) -> Turn {
+        let Ok(Some(record)) = self.records.next(packet) else {
+            return Turn::Done;
+        };
+        let refused = match apply_one(&self.reporter, &record) {
+            Ok(Outcome::Refreshed) => {
+                self.refreshed += 1;
+                0
+            }
+            Ok(Outcome::Other) => 0,
+            Err(Refusal::Group) => 1,
+            Err(Refusal::SsmRange) => 2,
+            Err(_) => 3,
+        };
+        if self.refused == 0 {
+            self.refused = refused;
         }
+        Turn::More
     }
-}
-
-#[inline(never)]
-unsafe extern "C" fn apply_record(_turn: u32, state: *mut c_void) -> i64 {
-    // SAFETY: as in `check_record`.
-    let walk = unsafe { &mut *state.cast::<Walk>() };
-    let Ok(Some(record)) = walk.records.next(&walk.reporter.packet) else {
-        return 1;
-    };
-    let refusal = match apply_one(&walk.reporter, &record) {
-        Ok(Outcome::Refreshed) => {
-            walk.refreshed += 1;
-            0
-        }
-        Ok(Outcome::Other) => 0,
-        Err(Refusal::Group) => 1,
-        Err(Refusal::SsmRange) => 2,
-        Err(_) => 3,
-    };
-    if walk.refused == 0 {
-        walk.refused = refusal;
-    }
-    0
 }
 
 #[inline(always)]
@@ -269,8 +250,7 @@ fn apply_sources(
         None => insert(reporter, key, GroupFlags::PENDING, 0)?,
     }
     let known = known.is_some();
-    let mut walk = sources::Walk {
-        packet: reporter.packet,
+    let mut walk = sources::Sources {
         offset: membership.sources,
         key: *key,
         now: reporter.now,
@@ -279,7 +259,9 @@ fn apply_sources(
         changed: 0,
         limited: 0,
     };
-    sources::walk(membership.source_count, &mut walk);
+    reporter
+        .packet
+        .repeat(u32::from(membership.source_count), &mut walk);
     if always || !known || walk.changed != 0 {
         let mark = if always { GroupFlags::LOST_CHANGE } else { 0 };
         hand(reporter, membership, key, mark);

@@ -1,12 +1,11 @@
 //! The sources of a record that asks for more of them.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_loop};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use igmp_wire::{
     Packet,
     abi::{GroupEntry, GroupKey, SourceEntry, SourceFlags, SourceKey},
     address,
+    packet::{Turn, Walk},
 };
 
 use crate::{
@@ -15,11 +14,14 @@ use crate::{
     packet::XdpPacket,
 };
 
+/// A key on the stack at a multiple of eight bytes. The compiler is allowed to reach into packets at any address, and
+/// takes the same liberty with the stack, where the verifier does not allow it.
+#[repr(C, align(8))]
+pub(crate) struct Aligned(pub(crate) SourceKey);
+
 /// The sources to walk, and what was found.
-pub(crate) struct Walk {
-    /// The packet.
-    pub packet: XdpPacket,
-    /// Where the next source is.
+pub(crate) struct Sources {
+    /// Where the first source is.
     pub offset: usize,
     /// The group that they are sources of.
     pub key: GroupKey,
@@ -35,54 +37,40 @@ pub(crate) struct Walk {
     pub limited: u32,
 }
 
-/// Refreshes the known ones of `count` sources and inserts the others as pending.
-#[inline(always)]
-pub(crate) fn walk(count: u16, walk: &mut Walk) {
-    // SAFETY: the callback has the signature that the helper calls, and the state outlives the call.
-    unsafe {
-        bpf_loop(
-            u32::from(count),
-            step as *mut c_void,
-            core::ptr::from_mut(walk).cast(),
-            0,
-        );
-    }
-}
-
-#[inline(never)]
-unsafe extern "C" fn step(_turn: u32, state: *mut c_void) -> i64 {
-    // SAFETY: `walk` passes its own state, which is not used elsewhere during the loop.
-    let walk = unsafe { &mut *state.cast::<Walk>() };
-    let Some(source) = walk.packet.read_u32(walk.offset) else {
-        return 1;
-    };
-    walk.offset += 4;
-    if !address::is_unicast(core::net::Ipv4Addr::from_bits(source)) {
-        return 0;
-    }
-    let key = SourceKey {
-        slot: walk.key.slot,
-        group: walk.key.group,
-        source,
-    };
-    if let Some(entry) = SOURCES.get_ptr_mut(&key) {
-        // SAFETY: the pointer is to a value of the map, alive while the program runs. Times and reporter are written by
-        // single stores of an aligned word, so readers see an old or a new one.
-        unsafe {
-            (&raw mut (*entry).last_report).write_volatile(walk.now);
-            (&raw mut (*entry).reporter).write_volatile(walk.reporter);
-            if (&raw const (*entry).flags).read_volatile() & SourceFlags::REFRESH == 0 {
-                walk.changed = 1;
-            }
+impl Walk<XdpPacket> for Sources {
+    /// Refreshes a source that is known, or inserts it as pending.
+    #[inline(always)]
+    fn turn(&mut self, index: u32, packet: &XdpPacket) -> Turn {
+        let Some(source) = packet.read_u32(self.offset + index as usize * 4) else {
+            return Turn::Done;
+        };
+        if !address::is_unicast(core::net::Ipv4Addr::from_bits(source)) {
+            return Turn::More;
         }
-        return 0;
+        let Aligned(key) = &Aligned(SourceKey {
+            slot: self.key.slot,
+            group: self.key.group,
+            source,
+        });
+        if let Some(entry) = SOURCES.get_ptr_mut(key) {
+            // SAFETY: the pointer is to a value of the map, alive while the program runs. Times and reporter are written by
+            // single stores of an aligned word, so readers see an old or a new one.
+            unsafe {
+                (&raw mut (*entry).last_report).write_volatile(self.now);
+                (&raw mut (*entry).reporter).write_volatile(self.reporter);
+                if (&raw const (*entry).flags).read_volatile() & SourceFlags::REFRESH == 0 {
+                    self.changed = 1;
+                }
+            }
+            return Turn::More;
+        }
+        insert(self, key);
+        Turn::More
     }
-    insert(walk, &key);
-    0
 }
 
 #[inline(always)]
-fn insert(walk: &mut Walk, key: &SourceKey) {
+fn insert(walk: &mut Sources, key: &SourceKey) {
     let Some(group) = GROUPS.get_ptr_mut(&walk.key) else {
         return;
     };

@@ -32,6 +32,7 @@ use crate::{
     ethernet::{self, Vlan},
     igmp::{Kind, MIN_MESSAGE_LEN, Query, Record, RecordKind, RecordWalk, query},
     ipv4,
+    packet::{Turn, Walk},
 };
 
 /// Where an IGMP packet was found.
@@ -54,7 +55,7 @@ pub fn envelope<P: Packet>(packet: &P) -> Option<Envelope> {
     }
     Some(Envelope {
         vlan: link.vlan,
-        ip: link.payload,
+        ip: packet.forget(link.payload),
     })
 }
 
@@ -74,6 +75,28 @@ pub enum Message {
     Report(RecordWalk),
 }
 
+/// What a packet is, and whether all that is common to messages is right with it.
+///
+/// Every field always has a value, also where the packet was refused: the verifier does not accept a value that is only
+/// sometimes there, which an enum with contents becomes when it is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// What the packet is, as far as it could be told. It is counted as that, whatever the outcome.
+    pub kind: Option<Kind>,
+    /// IP source of the packet; 0.0.0.0 where the header was unreadable.
+    pub source: Ipv4Addr,
+    /// IP destination of the packet; 0.0.0.0 where the header was unreadable.
+    pub destination: Ipv4Addr,
+    /// Where the message begins in the frame, in bytes.
+    pub offset: usize,
+    /// Length of the message in bytes.
+    pub len: usize,
+    /// The group in the message's second word, where its type has one there.
+    pub group: Ipv4Addr,
+    /// Why the packet is refused, if it is.
+    pub refusal: Option<Refusal>,
+}
+
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admission {
@@ -91,56 +114,95 @@ pub struct Admission {
 /// with this configuration. The destination of the packet is not judged; see the [module](self).
 ///
 /// A version 3 report is still to be walked to see whether its records fit: see [`fits`].
-#[inline(always)]
 pub fn admit<P: Packet>(packet: &P, ip: usize, frame_len: usize, config: &InterfaceConfig) -> Admission {
-    let mut admission = Admission {
+    let Judgement {
+        kind,
+        source,
+        destination,
+        offset,
+        len,
+        group,
+        refusal,
+    } = judge(packet, ip, frame_len, config);
+    let message = |kind| match kind {
+        Kind::QueryV1 | Kind::QueryV2 | Kind::QueryV3 => {
+            query::parse(packet, kind, offset, len).map(Message::Query)
+        }
+        Kind::ReportV1 | Kind::ReportV2 | Kind::Leave => {
+            judge_old_group(group).map(|()| Message::Group { kind, group })
+        }
+        Kind::ReportV3 => RecordWalk::new(packet, offset, len).map(Message::Report),
+    };
+    let outcome = match (refusal, kind) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Some(kind)) => message(kind),
+        (None, None) => Err(Refusal::UnknownType),
+    };
+    Admission {
+        kind,
+        source,
+        destination,
+        outcome,
+    }
+}
+
+/// The first part of [`admit`]: all that is judged before the message itself is read. The XDP program uses it alone and
+/// reads each kind of message where it handles it.
+#[inline(always)]
+pub fn judge<P: Packet>(packet: &P, ip: usize, frame_len: usize, config: &InterfaceConfig) -> Judgement {
+    let mut judgement = Judgement {
         kind: None,
         source: Ipv4Addr::UNSPECIFIED,
         destination: Ipv4Addr::UNSPECIFIED,
-        outcome: Err(Refusal::TooShort),
+        offset: 0,
+        len: 0,
+        group: Ipv4Addr::UNSPECIFIED,
+        refusal: None,
     };
     let header = match ipv4::parse(packet, ip, frame_len) {
         Ok(header) => header,
         Err(refusal) => {
-            admission.outcome = Err(refusal);
-            return admission;
+            judgement.refusal = Some(refusal);
+            return judgement;
         }
     };
-    admission.source = header.source;
-    admission.destination = header.destination;
-    admission.outcome = judge(packet, &header, config, &mut admission.kind);
-    admission
+    judgement.source = header.source;
+    judgement.destination = header.destination;
+    judgement.offset = packet.forget(header.payload());
+    judgement.len = packet.forget(header.payload_len);
+    judgement.refusal = judge_header(packet, &header, config, &mut judgement).err();
+    judgement
 }
 
 #[inline(always)]
-fn judge<P: Packet>(
+fn judge_header<P: Packet>(
     packet: &P,
     header: &ipv4::Header,
     config: &InterfaceConfig,
-    found: &mut Option<Kind>,
-) -> Result<Message, Refusal> {
+    judgement: &mut Judgement,
+) -> Result<(), Refusal> {
     if header.fragment {
         return Err(Refusal::Fragment);
     }
-    let (offset, len) = (header.payload(), header.payload_len);
+    let (offset, len) = (judgement.offset, judgement.len);
     if len < MIN_MESSAGE_LEN {
         return Err(Refusal::TooShort);
     }
     let [message_type, code, _, _, a, b, c, d] =
         packet.read::<MIN_MESSAGE_LEN>(offset).ok_or(Refusal::TooShort)?;
-    *found = Kind::of(message_type, code, len);
-
-    let header_sum = packet
-        .sum(header.offset, header.header_len)
-        .ok_or(Refusal::TooShort)?;
-    let payload_sum = packet.sum(offset, len).ok_or(Refusal::TooShort)?;
+    // The kind comes after the sums because the verifier follows all that comes behind it once for each kind.
+    let header_sum =
+        checksum::sum_within(packet, header.offset, header.header_len).ok_or(Refusal::TooShort)?;
+    let payload_sum = checksum::sum_within(packet, offset, len).ok_or(Refusal::TooShort)?;
+    judgement.kind = Kind::of(message_type, code, len);
+    judgement.group = Ipv4Addr::new(a, b, c, d);
     if !checksum::valid(header_sum) || !checksum::valid(payload_sum) {
         return Err(Refusal::Checksum);
     }
     if header.ttl != 1 {
         return Err(Refusal::Ttl);
     }
-    let Some(kind) = *found else {
+    let Some(kind) = judgement.kind else {
         // A query of 9 to 11 bytes is of no version (RFC 9776 §7.1); any other type is not ours.
         let is_query = message_type == crate::igmp::message::TYPE_QUERY;
         return Err(if is_query {
@@ -162,20 +224,7 @@ fn judge<P: Packet>(
     if !source_is_plausible(header.source, kind, config) {
         return Err(Refusal::Source);
     }
-
-    let group = Ipv4Addr::new(a, b, c, d);
-    match kind {
-        Kind::QueryV1 | Kind::QueryV2 | Kind::QueryV3 => {
-            query::parse(packet, kind, offset, len).map(Message::Query)
-        }
-        Kind::ReportV1 | Kind::ReportV2 | Kind::Leave => {
-            // Versions 1 and 2 cannot name sources, so nothing they say counts in the source-specific range
-            // (RFC 4604 §3.5 and §3.7).
-            judge_group(group, true)?;
-            Ok(Message::Group { kind, group })
-        }
-        Kind::ReportV3 => RecordWalk::new(packet, offset, len).map(Message::Report),
-    }
+    Ok(())
 }
 
 /// Whether a packet may come from `source`.
@@ -213,6 +262,17 @@ pub fn judge_group(group: Ipv4Addr, any_source: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Judges the group of a version 1 or 2 report or a Leave. Those versions cannot name sources, so nothing they say counts
+/// in the source-specific range (RFC 4604 §3.5 and §3.7).
+///
+/// # Errors
+///
+/// See [`judge_group`].
+#[inline(always)]
+pub fn judge_old_group(group: Ipv4Addr) -> Result<(), Refusal> {
+    judge_group(group, true)
+}
+
 /// Judges one record of a version 3 report. `Ok` is what the record changes; unknown types (RFC 9776 §4.2.13) and
 /// groups of 224.0.0.0/24 change nothing.
 ///
@@ -238,8 +298,36 @@ pub fn judge_record(record: &Record) -> Result<Change, Refusal> {
 /// # Errors
 ///
 /// [`Refusal::Malformed`] where a record does not fit.
-pub fn fits<P: Packet>(packet: &P, walk: &RecordWalk) -> Result<(), Refusal> {
-    let mut walk = *walk;
-    while walk.next(packet)?.is_some() {}
-    Ok(())
+#[inline(always)]
+pub fn fits<P: Packet>(packet: &P, records: &RecordWalk) -> Result<(), Refusal> {
+    let mut fitting = Fitting {
+        records: *records,
+        failed: 0,
+    };
+    packet.repeat(u32::from(records.remaining()), &mut fitting);
+    if fitting.failed != 0 {
+        Err(Refusal::Malformed)
+    } else {
+        Ok(())
+    }
+}
+
+/// A walk over records that only looks whether they fit.
+struct Fitting {
+    records: RecordWalk,
+    failed: u32,
+}
+
+impl<P: Packet> Walk<P> for Fitting {
+    #[inline(always)]
+    fn turn(&mut self, _index: u32, packet: &P) -> Turn {
+        match self.records.next(packet) {
+            Ok(Some(_)) => Turn::More,
+            Ok(None) => Turn::Done,
+            Err(_) => {
+                self.failed = 1;
+                Turn::Done
+            }
+        }
+    }
 }

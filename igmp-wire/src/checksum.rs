@@ -1,5 +1,12 @@
 //! The Internet checksum (RFC 1071), which IPv4 headers and IGMP messages carry.
 
+use core::hint::black_box;
+
+use crate::{
+    Packet,
+    packet::{Turn, Walk},
+};
+
 /// Folds a sum of 16-bit words into the 16-bit one's-complement sum.
 #[inline(always)]
 pub const fn fold(sum: u64) -> u16 {
@@ -26,6 +33,93 @@ pub fn sum(bytes: &[u8]) -> u16 {
         total += u64::from(u16::from_be_bytes([last, 0]));
     }
     fold(total)
+}
+
+/// Bytes that one turn of the summing loop takes, while there are that many.
+const CHUNK_LEN: usize = 32;
+
+/// The one's-complement sum of the `len` bytes at `offset` of a frame, like [`sum`]. `None` where they are not all within
+/// the frame.
+#[inline(always)]
+pub fn sum_within<P: Packet>(packet: &P, offset: usize, len: usize) -> Option<u16> {
+    let len = packet.forget(len);
+    // The lengths of nearly all IGMP messages, and of the header before them, need no loop.
+    let total = match len {
+        8 => add(packet.read::<8>(offset)?),
+        20 => add(packet.read::<20>(offset)?),
+        24 => add(packet.read::<24>(offset)?),
+        _ => sum_any(packet, offset, len)?,
+    };
+    // One's-complement sums do not depend on byte order, but for the order of the result (RFC 1071 §2).
+    Some(u16::from_be(fold(total)))
+}
+
+/// Sums what is of no usual length: whole chunks in one loop, then whole words in another, then the last few bytes.
+#[inline(always)]
+fn sum_any<P: Packet>(packet: &P, offset: usize, len: usize) -> Option<u64> {
+    // The verifier must not know that sums begin with zero: it would follow a zero to the comparison at the end, hold it
+    // for significant there, and then tell apart all the sums that the loops can come to.
+    let zero = packet.forget(0) as u64;
+    let mut chunks = Summing::<CHUNK_LEN> {
+        offset,
+        total: zero,
+        failed: 0,
+    };
+    packet.repeat((len / CHUNK_LEN) as u32, &mut chunks);
+    let rest = len % CHUNK_LEN;
+    let mut words = Summing::<4> {
+        offset: offset + len - rest,
+        total: zero,
+        failed: 0,
+    };
+    packet.repeat((rest / 4) as u32, &mut words);
+    if chunks.failed | words.failed != 0 {
+        return None;
+    }
+    let mut total = chunks.total + words.total;
+    // A single byte at a variable offset cannot be checked in a way that the verifier understands, so the last bytes are
+    // read with those before them, of which there are enough in any packet. The compiler must not see where this offset
+    // comes from, or it compares the end of the four bytes with the end of the frame without naming their beginning.
+    let last_four = black_box((offset + len).checked_sub(4)?);
+    let [_, second, third, last] = packet.read::<4>(last_four)?;
+    total += match len % 4 {
+        1 => u64::from(u16::from_ne_bytes([last, 0])),
+        2 => u64::from(u16::from_ne_bytes([third, last])),
+        3 => u64::from(u32::from_ne_bytes([second, third, last, 0])),
+        _ => 0,
+    };
+    Some(total)
+}
+
+/// A loop that sums `N` bytes each turn.
+struct Summing<const N: usize> {
+    offset: usize,
+    total: u64,
+    failed: u32,
+}
+
+impl<P: Packet, const N: usize> Walk<P> for Summing<N> {
+    #[inline(always)]
+    fn turn(&mut self, index: u32, packet: &P) -> Turn {
+        let Some(bytes) = packet.read::<N>(self.offset + index as usize * N) else {
+            self.failed = 1;
+            return Turn::Done;
+        };
+        self.total += add(bytes);
+        Turn::More
+    }
+}
+
+/// Sums 16-bit words in native order, four bytes at a time. `N` is a multiple of four.
+#[inline(always)]
+fn add<const N: usize>(bytes: [u8; N]) -> u64 {
+    const { assert!(N % 4 == 0) };
+    let (words, _) = bytes.as_chunks::<4>();
+    let mut total = 0;
+    for word in words {
+        total += u64::from(u32::from_ne_bytes(*word));
+    }
+    total
 }
 
 /// Whether a sum over data that includes its own checksum field is correct.

@@ -2,7 +2,11 @@
 
 use core::net::Ipv4Addr;
 
-use crate::{Packet, Refusal, packet::MAX_FRAME_LEN};
+use crate::{
+    Packet, Refusal,
+    packet::MAX_FRAME_LEN,
+    packet::{Turn, Walk},
+};
 
 /// Length of a header without options, in bytes.
 pub const MIN_HEADER_LEN: usize = 20;
@@ -98,30 +102,53 @@ pub fn has_router_alert<P: Packet>(packet: &P, header: &Header) -> bool {
     {
         return true;
     }
-    let mut skip = 0;
-    let mut at = 0;
-    while at < MAX_OPTIONS_LEN {
-        if MIN_HEADER_LEN + at + 2 > header.header_len {
-            return false;
+    let mut walk = OptionWalk {
+        first,
+        end: header.payload(),
+        skip: 0,
+        found: 0,
+    };
+    packet.repeat(MAX_OPTIONS_LEN as u32, &mut walk);
+    walk.found != 0
+}
+
+/// A walk over the options of a header, byte by byte.
+struct OptionWalk {
+    /// Where the options begin in the frame.
+    first: usize,
+    /// Where the options end in the frame.
+    end: usize,
+    /// How many of the next bytes belong to an option already seen.
+    skip: u32,
+    /// Not 0 once Router Alert was found.
+    found: u32,
+}
+
+impl<P: Packet> Walk<P> for OptionWalk {
+    #[inline(always)]
+    fn turn(&mut self, index: u32, packet: &P) -> Turn {
+        let at = self.first + index as usize;
+        // The shortest option with a length has two bytes. A single one at the end can only be padding.
+        if at + 2 > self.end {
+            return Turn::Done;
         }
-        let Some([kind, len]) = packet.read::<2>(first + at) else {
-            return false;
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Turn::More;
+        }
+        let Some([kind, len]) = packet.read::<2>(at) else {
+            return Turn::Done;
         };
-        at += 1;
-        // Walking byte by byte, with a count of bytes that belong to an option already seen, keeps every offset a
-        // constant of the unrolled loop; an offset taken from the packet would have to be bounded again at each turn.
-        if skip > 0 {
-            skip -= 1;
-            continue;
-        }
         match kind {
-            0 => return false,
+            0 => return Turn::Done,
             1 => {}
-            // `at` is behind the kind by now, so three more bytes complete the option.
-            OPTION_ROUTER_ALERT => return len == 4 && MIN_HEADER_LEN + at + 3 <= header.header_len,
-            _ if len < 2 => return false,
-            _ => skip = len - 1,
+            OPTION_ROUTER_ALERT => {
+                self.found = u32::from(len == 4 && at + 4 <= self.end);
+                return Turn::Done;
+            }
+            _ if len < 2 => return Turn::Done,
+            _ => self.skip = u32::from(len) - 1,
         }
+        Turn::More
     }
-    false
 }

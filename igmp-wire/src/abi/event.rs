@@ -3,12 +3,18 @@
 use super::byte_layout;
 use crate::{ethernet, igmp::query, ipv4, packet::MAX_FRAME_LEN};
 
-/// Most sources that an event of the middle size holds.
+/// Most sources that an event of the second size holds. All sizes are powers of two, see the XDP program's `event`.
 pub const MEDIUM_EVENT_SOURCES: usize = 64;
-/// Most sources that an event can hold: as many as a query can list within [`MAX_FRAME_LEN`]. A record, whose header
-/// and whose report's header are longer, cannot list more.
-pub const LARGE_EVENT_SOURCES: usize =
-    (MAX_FRAME_LEN - ethernet::HEADER_LEN - ipv4::MIN_HEADER_LEN - query::V3_HEADER_LEN) / 4;
+/// Most sources that an event of the third size holds: more than fit into an ordinary Ethernet frame.
+pub const LARGE_EVENT_SOURCES: usize = 512;
+/// Most sources that an event can hold: more than a query can list within [`MAX_FRAME_LEN`]. A record, whose header and
+/// whose report's header are longer, cannot list as many.
+pub const JUMBO_EVENT_SOURCES: usize = 4_096;
+
+const _: () = assert!(
+    (MAX_FRAME_LEN - ethernet::HEADER_LEN - ipv4::MIN_HEADER_LEN - query::V3_HEADER_LEN) / 4
+        <= JUMBO_EVENT_SOURCES
+);
 
 /// An event in the ring. Its source addresses follow it directly, four bytes each, in network order as received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +105,8 @@ pub enum EventSize {
     Medium,
     /// Up to [`LARGE_EVENT_SOURCES`].
     Large,
+    /// Up to [`JUMBO_EVENT_SOURCES`].
+    Jumbo,
 }
 
 impl EventSize {
@@ -108,7 +116,8 @@ impl EventSize {
         match source_count as usize {
             0 => Self::Small,
             1..=MEDIUM_EVENT_SOURCES => Self::Medium,
-            _ => Self::Large,
+            count if count <= LARGE_EVENT_SOURCES => Self::Large,
+            _ => Self::Jumbo,
         }
     }
 }

@@ -34,12 +34,12 @@ pub struct GroupEntry {
     /// When a report of version 1, 2 and 3 last set the group timer, in nanoseconds of `CLOCK_MONOTONIC`; 0 for never.
     /// For version 3 that is a record that asks for the group in EXCLUDE mode.
     pub last_report: [u64; 3],
-    /// IP source of the last report that was accepted for this group.
-    pub reporter: u32,
     /// Bits of [`GroupFlags`].
     pub flags: u32,
     /// Entries of this group in the `SOURCES` map.
     pub sources: u32,
+    /// IP source of the last report that was accepted for this group.
+    pub reporter: u32,
     /// Always 0.
     pub reserved: u32,
 }

@@ -16,7 +16,9 @@ mod membership;
 
 pub use command::{Command, CommandStatus, MAX_COMMANDS, Operation};
 pub use counters::InterfaceCounters;
-pub use event::{Event, EventKind, EventSize, LARGE_EVENT_SOURCES, MEDIUM_EVENT_SOURCES};
+pub use event::{
+    Event, EventKind, EventSize, JUMBO_EVENT_SOURCES, LARGE_EVENT_SOURCES, MEDIUM_EVENT_SOURCES,
+};
 pub use interface::{InterfaceConfig, InterfaceFlags, InterfaceKey, InterfaceUsage, MAX_PREFIXES, Prefix};
 pub use membership::{
     Change, GroupEntry, GroupFlags, GroupKey, GroupStep, SourceEntry, SourceFlags, SourceKey,

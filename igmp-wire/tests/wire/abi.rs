@@ -6,8 +6,8 @@ use igmp_wire::{
     Refusal,
     abi::{
         Command, CommandStatus, Event, EventKind, EventSize, GroupEntry, GroupKey, InterfaceConfig,
-        InterfaceCounters, InterfaceKey, InterfaceUsage, LARGE_EVENT_SOURCES, MAX_COMMANDS,
-        MEDIUM_EVENT_SOURCES, Prefix, SourceEntry, SourceKey,
+        InterfaceCounters, InterfaceKey, InterfaceUsage, JUMBO_EVENT_SOURCES, LARGE_EVENT_SOURCES,
+        MAX_COMMANDS, MEDIUM_EVENT_SOURCES, Prefix, SourceEntry, SourceKey,
     },
     igmp::{Kind, RecordKind, message::RECEIVED_COUNT},
     packet::MAX_FRAME_LEN,
@@ -217,9 +217,11 @@ fn every_list_of_sources_fits_an_event() {
     // Untagged frames with the shortest IP header: a query of 12 bytes, or a report and a record of 8 bytes each.
     let query = (MAX_FRAME_LEN - 14 - 20 - 12) / 4;
     let record = (MAX_FRAME_LEN - 14 - 20 - 8 - 8) / 4;
-    assert!(query.max(record) <= LARGE_EVENT_SOURCES, "{query} {record}");
+    assert!(query.max(record) <= JUMBO_EVENT_SOURCES, "{query} {record}");
     assert_eq!(EventSize::of(0), EventSize::Small);
     assert_eq!(EventSize::of(1), EventSize::Medium);
     assert_eq!(EventSize::of(MEDIUM_EVENT_SOURCES as u16), EventSize::Medium);
     assert_eq!(EventSize::of(MEDIUM_EVENT_SOURCES as u16 + 1), EventSize::Large);
+    assert_eq!(EventSize::of(LARGE_EVENT_SOURCES as u16), EventSize::Large);
+    assert_eq!(EventSize::of(LARGE_EVENT_SOURCES as u16 + 1), EventSize::Jumbo);
 }

@@ -1,0 +1,89 @@
+//! Configuration, usage and counters of interfaces.
+
+use aya::maps::PerCpuValues;
+use igmp_wire::abi::{InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage};
+
+use super::{Kernel, KernelError};
+use crate::sys::Plain;
+
+impl Kernel {
+    /// Tells the XDP program what to do with IGMP on an interface or VLAN.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn set_interface(&mut self, key: InterfaceKey, config: &InterfaceConfig) -> Result<(), KernelError> {
+        self.interfaces
+            .insert(Plain(key), Plain(*config), 0)
+            .map_err(KernelError::map("configure an interface in the kernel"))
+    }
+
+    /// Lets the XDP program forget an interface or VLAN. Nothing happens where it does not know it.
+    pub fn remove_interface(&mut self, key: InterfaceKey) {
+        // The only failure is that there is no such key.
+        let _ = self.interfaces.remove(&Plain(key));
+    }
+
+    /// The interfaces that the XDP program knows; after a restart, those of the earlier igmpd.
+    pub fn interfaces(&self) -> Vec<(InterfaceKey, InterfaceConfig)> {
+        self.interfaces
+            .iter()
+            .flatten()
+            .map(|(Plain(key), Plain(config))| (key, config))
+            .collect()
+    }
+
+    /// What was counted for a slot since it got its owner, all CPUs together.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn counters(&self, slot: u32) -> Result<InterfaceCounters, KernelError> {
+        let values = self
+            .counters
+            .get(&slot, 0)
+            .map_err(KernelError::map("read counters"))?;
+        let mut sum = InterfaceCounters::default();
+        for Plain(counters) in values.iter() {
+            sum.add(counters);
+        }
+        Ok(sum)
+    }
+
+    /// Prepares a slot for a new owner: counters and usage begin at zero. The slot's groups must be gone.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn reset_slot(&mut self, slot: u32) -> Result<(), KernelError> {
+        let cpus = self
+            .counters
+            .get(&slot, 0)
+            .map_err(KernelError::map("read counters"))?
+            .len();
+        let zero = vec![Plain(InterfaceCounters::default()); cpus];
+        let values = PerCpuValues::try_from(zero).map_err(|source| KernelError::Map {
+            what: "reset counters",
+            source: Box::new(source.into()),
+        })?;
+        self.counters
+            .set(slot, values, 0)
+            .map_err(KernelError::map("reset counters"))?;
+        self.usage
+            .set(slot, Plain(InterfaceUsage::default()), 0)
+            .map_err(KernelError::map("reset the usage of an interface"))
+    }
+
+    /// How many groups of a slot are in the kernel's map.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn groups_in_use(&self, slot: u32) -> Result<u32, KernelError> {
+        let Plain(usage) = self
+            .usage
+            .get(&slot, 0)
+            .map_err(KernelError::map("read the usage of an interface"))?;
+        Ok(usage.groups)
+    }
+}

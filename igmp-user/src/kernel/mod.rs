@@ -1,0 +1,88 @@
+//! The kernel's side of the router, as the agent sees it: programs, links, maps, events.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`object`] | the BPF object and how it is loaded |
+//! | [`pins`] | what outlives the process in the BPF file system |
+//! | [`attach`] | attaching to interfaces and taking links over |
+//! | [`interfaces`] | configuration, usage and counters of interfaces |
+//! | [`command`] | changing entries in place |
+//! | [`membership`] | keeping the kernel's groups and sources in step with the core's |
+//! | [`scan`] | finding what the ring had no room for |
+//! | [`events`] | the ring |
+//! | [`error`] | what can go wrong, in sentences for an operator |
+
+mod attach;
+mod command;
+mod error;
+mod events;
+mod interfaces;
+mod membership;
+mod object;
+mod pins;
+mod scan;
+
+use std::collections::HashMap;
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf},
+};
+use igmp_wire::abi::{
+    GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage, SourceEntry,
+    SourceKey,
+};
+
+use self::{attach::Attachment, membership::Removals, pins::Pins};
+pub use self::{
+    attach::{XdpMode, XdpWish, program_name},
+    error::KernelError,
+    membership::MapChange,
+    object::{BpfLogLevel, LoadOptions},
+};
+use crate::sys::Plain;
+
+/// The loaded programs and maps. Dropping it detaches everything that is not pinned.
+pub struct Kernel {
+    /// The programs; the maps have been taken out of it.
+    ebpf: Ebpf,
+    interfaces: BpfHashMap<MapData, Plain<InterfaceKey>, Plain<InterfaceConfig>>,
+    groups: BpfHashMap<MapData, Plain<GroupKey>, Plain<GroupEntry>>,
+    sources: BpfHashMap<MapData, Plain<SourceKey>, Plain<SourceEntry>>,
+    usage: Array<MapData, Plain<InterfaceUsage>>,
+    counters: PerCpuArray<MapData, Plain<InterfaceCounters>>,
+    events: RingBuf<MapData>,
+    lost: Array<MapData, u64>,
+    /// Attached interfaces, by index.
+    links: HashMap<u32, Attachment>,
+    /// Where maps and links are pinned, if they are.
+    pins: Option<Pins>,
+    /// Whether the maps are those of an earlier run.
+    adopted: bool,
+    /// Entries that are on their way out.
+    removals: Removals,
+    /// Times that were read together and are asked for one by one.
+    prefetched: HashMap<(GroupKey, u32), igmp_wire::abi::Command>,
+}
+
+impl Kernel {
+    /// Whether maps that an earlier igmpd left pinned were taken over, with the memberships in them.
+    pub fn adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// Whether the maps and links will outlive a killed process.
+    pub fn is_pinned(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    /// Lets go of the kernel. With `keep_pins` the programs stay attached and go on refreshing what they know, until
+    /// another igmpd takes over; otherwise everything is detached and nothing stays behind.
+    pub fn release(mut self, keep_pins: bool) {
+        if let Some(pins) = self.pins.take()
+            && !keep_pins
+        {
+            pins.remove();
+        }
+    }
+}

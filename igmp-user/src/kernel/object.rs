@@ -1,0 +1,180 @@
+//! The BPF object and how it is loaded.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Map, MapData, RingBuf},
+    programs::Xdp,
+};
+use igmp_wire::abi::{EVENT_RING_LEN, name};
+use tracing::warn;
+
+use super::{Kernel, KernelError, membership::Removals, pins::Pins};
+
+/// The object that the build embedded; empty where there was none.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/igmp-ebpf"));
+
+/// How much the XDP program itself logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BpfLogLevel {
+    /// Nothing; the log statements are removed from the program when it is loaded.
+    #[default]
+    Off,
+    /// Errors.
+    Error,
+    /// And warnings.
+    Warn,
+    /// And information.
+    Info,
+    /// And every decision.
+    Debug,
+}
+
+/// What is decided when the object is loaded.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Capacity of the map of groups, all interfaces together.
+    pub max_groups: u32,
+    /// Capacity of the map of sources.
+    pub max_entries: u32,
+    /// Size of the event ring in bytes: a power of two and a multiple of the page size.
+    pub event_ring_len: u32,
+    /// Where maps and links are pinned, so that they outlive a killed igmpd. `None` for nowhere.
+    pub pin_path: Option<PathBuf>,
+    /// How much the XDP program logs.
+    pub log_level: BpfLogLevel,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            max_groups: 65_536,
+            max_entries: 262_144,
+            event_ring_len: EVENT_RING_LEN as u32,
+            pin_path: None,
+            log_level: BpfLogLevel::Off,
+        }
+    }
+}
+
+/// The maps in the object.
+const MAPS: [&str; 7] = [
+    name::INTERFACES,
+    name::GROUPS,
+    name::SOURCES,
+    name::USAGE,
+    name::COUNTERS,
+    name::EVENTS,
+    name::LOST,
+];
+
+impl Kernel {
+    /// Loads the programs, and takes over the maps that an earlier igmpd left pinned.
+    ///
+    /// Pins are not worth failing for: where they cannot be made, a warning says so and the router runs without.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`] where the object is missing or the kernel refuses it.
+    pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
+        if OBJECT.is_empty() {
+            return Err(KernelError::NoObject);
+        }
+        let pins = options
+            .pin_path
+            .as_deref()
+            .and_then(|path| match Pins::open(path, options) {
+                Ok(pins) => Some(pins),
+                Err(error) => {
+                    warn!("{error}; memberships will not survive a restart of igmpd");
+                    None
+                }
+            });
+        let adopted = pins.as_ref().is_some_and(Pins::adopted);
+
+        let mut loader = EbpfLoader::new();
+        loader
+            .map_max_entries(name::GROUPS, options.max_groups)
+            .map_max_entries(name::SOURCES, options.max_entries)
+            .map_max_entries(name::EVENTS, options.event_ring_len);
+        let paths: Vec<(&str, PathBuf)> = match &pins {
+            Some(pins) => MAPS.iter().map(|map| (*map, pins.map(map))).collect(),
+            None => Vec::new(),
+        };
+        for (map, path) in &paths {
+            loader.map_pin_path(map, path.as_path());
+        }
+        let mut ebpf = loader
+            .load(OBJECT)
+            .map_err(|error| KernelError::Load(Box::new(error)))?;
+        for program in [name::PROGRAM, name::CONTROL] {
+            xdp(&mut ebpf, program)?
+                .load()
+                .map_err(|source| KernelError::Program {
+                    program,
+                    source: Box::new(source),
+                })?;
+        }
+
+        Ok(Self {
+            interfaces: typed(&mut ebpf, name::INTERFACES)?,
+            groups: typed(&mut ebpf, name::GROUPS)?,
+            sources: typed(&mut ebpf, name::SOURCES)?,
+            usage: typed(&mut ebpf, name::USAGE)?,
+            counters: typed(&mut ebpf, name::COUNTERS)?,
+            events: typed::<RingBuf<MapData>>(&mut ebpf, name::EVENTS)?,
+            lost: typed(&mut ebpf, name::LOST)?,
+            ebpf,
+            links: HashMap::new(),
+            pins,
+            adopted,
+            removals: Removals::default(),
+            prefetched: HashMap::new(),
+        })
+    }
+
+    /// How many instructions the verifier walked through for each program, to see programs grow.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Program`] where the kernel does not tell.
+    pub fn verified_instructions(&self) -> Result<Vec<(&'static str, u32)>, KernelError> {
+        let count = |program: &'static str| {
+            let loaded: &Xdp = self.program(program)?;
+            let info = loaded.info().map_err(|source| KernelError::Program {
+                program,
+                source: Box::new(source),
+            })?;
+            Ok((program, info.verified_instruction_count().unwrap_or(0)))
+        };
+        [name::PROGRAM, name::CONTROL].into_iter().map(count).collect()
+    }
+
+    /// The program with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Missing`].
+    pub fn program(&self, name: &'static str) -> Result<&Xdp, KernelError> {
+        let program = self.ebpf.program(name).ok_or(KernelError::Missing(name))?;
+        program.try_into().map_err(|_| KernelError::Missing(name))
+    }
+
+    /// The program that is attached to interfaces, to attach it.
+    pub(super) fn router(&mut self) -> Result<&mut Xdp, KernelError> {
+        xdp(&mut self.ebpf, name::PROGRAM)
+    }
+}
+
+/// The XDP program with this name.
+fn xdp<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, KernelError> {
+    let program = ebpf.program_mut(name).ok_or(KernelError::Missing(name))?;
+    program.try_into().map_err(|_| KernelError::Missing(name))
+}
+
+/// Takes a map out of the object, as the type that it is.
+fn typed<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError> {
+    let map = ebpf.take_map(name).ok_or(KernelError::Missing(name))?;
+    T::try_from(map).map_err(|_| KernelError::Missing(name))
+}

@@ -1,0 +1,89 @@
+//! Finding what the ring had no room for.
+//!
+//! The XDP program leaves marks in the maps: entries that the agent has never heard of are pending, and groups of which
+//! an event was lost say so. A scan goes through both maps once and collects them.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use igmp_core::{Found, Instant, InterfaceId};
+use igmp_wire::abi::{Command, CommandStatus, GroupFlags, GroupKey, Operation, SourceFlags};
+
+use super::{Kernel, KernelError, membership::time};
+use crate::sys::Plain;
+
+impl Kernel {
+    /// Collects the groups of which the core was not told, or not completely; with `all`, every group there is, for a
+    /// core that knows none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`] where the kernel refuses.
+    pub fn scan(&mut self, all: bool) -> Result<Vec<Found>, KernelError> {
+        let mut groups = BTreeMap::new();
+        for entry in self.groups.iter() {
+            let (Plain(key), Plain(entry)) = entry.map_err(KernelError::map("scan the map of groups"))?;
+            if all || entry.flags & (GroupFlags::PENDING | GroupFlags::LOST) != 0 {
+                groups.insert(key, Vec::new());
+            }
+        }
+        for entry in self.sources.iter() {
+            let (Plain(key), Plain(entry)) = entry.map_err(KernelError::map("scan the map of sources"))?;
+            if all || entry.flags & SourceFlags::PENDING != 0 {
+                let group = GroupKey {
+                    slot: key.slot,
+                    group: key.group,
+                };
+                let source = (
+                    Ipv4Addr::from_bits(key.source),
+                    Instant::from_nanos(entry.last_report),
+                );
+                groups.entry(group).or_default().push(source);
+            }
+        }
+
+        // The marks are cleared by the operation that reads them, so one that is set meanwhile is found by the next scan.
+        let clear = GroupFlags::PENDING | GroupFlags::LOST;
+        let commands: Vec<Command> = groups
+            .keys()
+            .map(|key| Command {
+                operation: Operation::Change as u32,
+                slot: key.slot,
+                group: key.group,
+                clear,
+                ..Command::default()
+            })
+            .collect();
+        let results = self.run(&commands)?;
+        let found = groups
+            .into_iter()
+            .zip(results)
+            .filter_map(|((key, sources), entry)| {
+                if CommandStatus::from_code(entry.status) != CommandStatus::Done {
+                    return None;
+                }
+                Some(describe(key, &entry, sources, all))
+            });
+        Ok(found.collect())
+    }
+}
+
+fn describe(key: GroupKey, entry: &Command, sources: Vec<(Ipv4Addr, Instant)>, adopting: bool) -> Found {
+    let flags = entry.set;
+    let was_reported = entry.last_report.iter().any(|&time| time != 0);
+    let refreshable = flags & (GroupFlags::REFRESH_V1 | GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3) != 0;
+    // A group that excludes sources has no flag of its own, so after a restart it is told from one that includes them by
+    // its times alone, and the hosts are asked. Until they answer it lets through more than they want, never less.
+    let exclude = flags & (GroupFlags::EXCLUDE | GroupFlags::LOST_JOIN) != 0
+        || refreshable
+        || (adopting && was_reported);
+    let uncertain = adopting && was_reported && !refreshable;
+    Found {
+        interface: InterfaceId(key.slot),
+        group: Ipv4Addr::from_bits(key.group),
+        exclude,
+        incomplete: flags & GroupFlags::LOST != 0 || uncertain,
+        last_report: entry.last_report.map(time),
+        reporter: Ipv4Addr::from_bits(entry.reporter),
+        sources,
+    }
+}

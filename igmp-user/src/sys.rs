@@ -1,0 +1,132 @@
+//! Everything that needs `unsafe` in user space: the packet socket, and the promise that types of the boundary with the
+//! kernel are plain bytes.
+
+#![expect(unsafe_code, reason = "this is the one module that holds it")]
+
+use std::{
+    io, mem,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+};
+
+use igmp_wire::abi::{
+    GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage, SourceEntry,
+    SourceKey,
+};
+
+/// A key or value of a BPF map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Plain<T>(pub T);
+
+macro_rules! plain {
+    ($($type:ty),+ $(,)?) => {
+        $(
+            // SAFETY: the type is `repr(C)`, consists of integers only, and has no padding: its definition in
+            // `igmp_wire::abi` names every byte and asserts the size. So any bytes are a valid value, and it may be
+            // copied as bytes. `Plain` is transparent.
+            unsafe impl aya::Pod for Plain<$type> {}
+        )+
+    };
+}
+
+plain!(
+    GroupEntry,
+    GroupKey,
+    InterfaceConfig,
+    InterfaceCounters,
+    InterfaceKey,
+    InterfaceUsage,
+    SourceEntry,
+    SourceKey,
+);
+
+/// An `AF_PACKET` socket that sends whole frames and receives none.
+#[derive(Debug)]
+pub struct PacketSocket(OwnedFd);
+
+impl PacketSocket {
+    /// Opens the socket. It is closed on `exec`, and does not block.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers; `EPERM` without `CAP_NET_RAW`.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: the call takes no pointers. Protocol 0 means that nothing is received.
+        let fd = unsafe {
+            libc::socket(
+                libc::AF_PACKET,
+                libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+                0,
+            )
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was opened just now, and nothing else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Sends a frame, from its Ethernet header on, out of an interface.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers: `ENXIO` without such an interface, `ENETDOWN` while it is down, `EMSGSIZE` for a frame
+    /// longer than its MTU, `ENOBUFS` and `EAGAIN` where its queue is full.
+    pub fn send(&self, ifindex: u32, frame: &[u8]) -> io::Result<()> {
+        // SAFETY: all fields of the structure are integers, for which zero is valid.
+        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_ifindex =
+            i32::try_from(ifindex).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        // SAFETY: the frame and the address are readable for the lengths given, and the kernel keeps neither.
+        let sent = unsafe {
+            libc::sendto(
+                self.0.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                libc::MSG_DONTWAIT,
+                (&raw const address).cast(),
+                size_of_val(&address) as libc::socklen_t,
+            )
+        };
+        if sent < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Lets an interface receive frames for all multicast groups, or takes that back. The kernel counts such requests
+    /// and takes them back when the socket is closed.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers: `ENODEV` without such an interface.
+    pub fn set_allmulti(&self, ifindex: u32, on: bool) -> io::Result<()> {
+        // SAFETY: all fields of the structure are integers, for which zero is valid.
+        let mut request: libc::packet_mreq = unsafe { mem::zeroed() };
+        request.mr_ifindex =
+            i32::try_from(ifindex).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        request.mr_type = libc::PACKET_MR_ALLMULTI as u16;
+        let option = if on {
+            libc::PACKET_ADD_MEMBERSHIP
+        } else {
+            libc::PACKET_DROP_MEMBERSHIP
+        };
+        // SAFETY: the request is readable for the length given, and the kernel does not keep it.
+        let outcome = unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                libc::SOL_PACKET,
+                option,
+                (&raw const request).cast(),
+                size_of_val(&request) as libc::socklen_t,
+            )
+        };
+        if outcome < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The XDP program, packet by packet: frame in; verdict, map changes, events and counters out.
+//!
+//! What is expected comes from RFC 9776 and its older relatives, as each test says, never from what the program did.
+
+mod agreement;
+mod control;
+mod frames;
+mod harness;
+mod limits;
+mod lost;
+mod memberships;
+mod queries;
+mod refusals;
+mod size;
