@@ -31,6 +31,7 @@ mod translate;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    future::ready,
     io,
     path::PathBuf,
     sync::Arc,
@@ -103,8 +104,12 @@ pub struct Agent {
     lost_events: u64,
     /// When to search the maps for groups that the core was not told of.
     scan_at: Option<Instant>,
+    /// No scan because of lost events is made before.
+    scan_after: Instant,
     /// How often they were searched because events were lost.
     resyncs: u64,
+    /// Slots that had groups when the last tick came although they are not up.
+    leftovers: BTreeSet<u32>,
     /// When to look at what nobody announces.
     tick_at: Instant,
     /// The buffer that frames are made in.
@@ -138,7 +143,9 @@ impl Agent {
             remarks: BTreeSet::new(),
             lost_events: 0,
             scan_at: None,
+            scan_after: Instant::ZERO,
             resyncs: 0,
+            leftovers: BTreeSet::new(),
             tick_at: clock::now(),
             frame: Vec::new(),
             send_errors: Throttle::default(),
@@ -164,18 +171,25 @@ impl Agent {
         self.snapshot = interfaces.borrow_and_update().clone();
         self.start();
         info!(interfaces = self.interfaces.len(), "igmpd is running");
+        // Whether the ring may hold events for which there will be no wakeup.
+        let mut more = false;
         loop {
             let now = clock::now();
             let wait = self.deadline().since(now);
             select! {
-                ready = ring.readable() => {
-                    let mut ready = ready?;
+                readable = ring.readable() => {
+                    let mut readable = readable?;
                     if self.drain_batch() < EVENT_BATCH {
-                        ready.clear_ready();
-                        // What arrived between the last look and the clearing is in the ring without a wakeup.
-                        self.drain_batch();
+                        readable.clear_ready();
+                        // What arrived between the last look and the clearing is in the ring without a wakeup, and there
+                        // are no more wakeups as long as the ring is not empty.
+                        more = self.drain_batch() == EVENT_BATCH;
                         self.look_for_lost_events();
                     }
+                    self.serve_timers();
+                }
+                () = ready(()), if more => {
+                    more = self.drain_batch() == EVENT_BATCH;
                     self.serve_timers();
                 }
                 () = sleep(clock::to_std(wait)) => self.serve_timers(),

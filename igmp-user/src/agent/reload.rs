@@ -70,7 +70,8 @@ fn restart_needed(old: &Config, new: &Config) -> Vec<String> {
         ("event-ring-size", old.event_ring_size != new.event_ring_size),
     ]
     .into_iter()
-    .filter_map(|(key, differs)| differs.then(|| key.to_owned()))
+    .filter(|&(_, differs)| differs)
+    .map(|(key, _)| key.to_owned())
     .collect()
 }
 

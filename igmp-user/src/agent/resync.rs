@@ -1,6 +1,8 @@
 //! Groups in the kernel's maps that the core was not told of: after a restart, when the ring was full, and what is left
 //! of interfaces that are no longer served.
 
+use std::collections::BTreeSet;
+
 use igmp_core::{Duration, Event, Found, InterfaceId};
 use igmp_wire::abi::{GroupKey, SourceKey};
 use tracing::{error, info};
@@ -53,8 +55,10 @@ impl Agent {
         match self.kernel.lost_events() {
             Ok(lost) if lost != self.lost_events => {
                 self.lost_events = lost;
-                self.resyncs += 1;
-                self.scan_at.get_or_insert_with(clock::now);
+                if self.scan_at.is_none() {
+                    self.resyncs += 1;
+                    self.scan_at = Some(clock::now().max(self.scan_after));
+                }
             }
             Ok(_) => {}
             Err(error) => error!("{error}"),
@@ -70,18 +74,12 @@ impl Agent {
             Err(error) => {
                 error!("{error}");
                 self.scan_at = Some(clock::now() + Duration::from_secs(1));
-                return;
             }
         }
+        let end = clock::now();
+        self.scan_after = end + end.since(begin) * SCAN_PAUSE_FACTOR;
         // Events that were lost during the scan may be of groups that it had passed already.
-        if let Ok(lost) = self.kernel.lost_events()
-            && lost != self.lost_events
-        {
-            self.lost_events = lost;
-            self.resyncs += 1;
-            let now = clock::now();
-            self.scan_at = Some(now + now.since(begin) * SCAN_PAUSE_FACTOR);
-        }
+        self.look_for_lost_events();
     }
 
     /// Tells the core of groups that were found, and removes those of interfaces that are not up.
@@ -112,7 +110,7 @@ impl Agent {
             .filter_map(|served| served.slot)
             .chain(self.slots.draining())
             .collect();
-        let left: Vec<u32> = idle
+        let left: BTreeSet<u32> = idle
             .into_iter()
             .filter(|&slot| self.kernel.groups_in_use(slot).is_ok_and(|groups| groups > 0))
             .collect();
@@ -124,15 +122,17 @@ impl Agent {
         for slot in free {
             self.slots.drained(slot);
         }
-        if left.is_empty() || self.kernel.next_removal().is_some() {
-            // Removals that are on their way may be the very ones.
+        // What was there at the last tick, too, is not just on its way out.
+        let stale: BTreeSet<u32> = left.intersection(&self.leftovers).copied().collect();
+        self.leftovers = left;
+        if stale.is_empty() {
             return;
         }
         match self.kernel.scan(true) {
             Ok(found) => self.take_in(
                 found
                     .into_iter()
-                    .filter(|found| left.contains(&found.interface.0))
+                    .filter(|found| stale.contains(&found.interface.0))
                     .collect(),
             ),
             Err(error) => error!("{error}"),

@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The agent of the IGMP router.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    igmp_user::daemon::main()
+}
