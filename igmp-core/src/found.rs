@@ -13,7 +13,7 @@ use crate::{
     compat::CompatibilityMode,
     context::{Context, Site},
     event::Found,
-    group::{FilterMode, Group, latest},
+    group::{FilterMode, latest},
     interface::Interface,
     limits::{self, Limit},
     liveness::{GroupTimes, Liveness},
@@ -94,7 +94,7 @@ impl Interface {
                 Reason::Report,
                 cx,
             );
-            self.groups.insert(address, Group::new(cx.now, found.reporter));
+            self.insert_group(address, found.reporter, cx);
         }
         let first = cx.actions.len();
 
@@ -161,7 +161,15 @@ impl Interface {
     /// The kernel notes a time for the group itself only when a report asked for it with nothing excluded, so a time
     /// that is news says as much as `exclude` does.
     fn time_of_join(&self, found: &Found, times: &GroupTimes, now: Instant) -> Option<Instant> {
-        let accounted_for = self.groups.get(&found.group).map(|group| group.timer.base);
+        let removed = self
+            .removed
+            .get(&found.group)
+            .map(|removal| removal.accounted_for);
+        let accounted_for = self
+            .groups
+            .get(&found.group)
+            .map(|group| group.timer.base)
+            .or(removed);
         match latest(times) {
             _ if found.exclude && found.incomplete => Some(now),
             Some(time) => accounted_for.is_none_or(|base| time > base).then_some(time),

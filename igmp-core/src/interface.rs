@@ -14,8 +14,21 @@ use crate::{
     parameters::Parameters,
     querier::Role,
     static_group::{self, StaticMembers},
+    time::{Duration, Instant},
     timers::{Key, Slot},
 };
+
+/// For how long it is remembered that a group was removed: longer than the kernel's entry may stay on.
+const REMOVAL_MEMORY: Duration = Duration::from_secs(60);
+
+/// What is remembered of a group that was removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Removal {
+    /// When that was.
+    pub(crate) at: Instant,
+    /// Up to when the kernel's times of it are accounted for.
+    pub(crate) accounted_for: Instant,
+}
 
 /// The state of an interface (RFC 9776 §6.2).
 #[derive(Debug)]
@@ -30,6 +43,8 @@ pub(crate) struct Interface {
     pub(crate) slot: Slot,
     /// The groups that hosts reported.
     pub(crate) groups: BTreeMap<Ipv4Addr, Group>,
+    /// Groups that were removed lately, of which the kernel may still have the entries.
+    pub(crate) removed: BTreeMap<Ipv4Addr, Removal>,
     /// The groups that the configuration wants.
     pub(crate) statics: BTreeMap<Ipv4Addr, StaticMembers>,
     /// What limits refused.
@@ -55,6 +70,7 @@ impl Interface {
             role: Role::silent(),
             slot: Slot::default(),
             groups: BTreeMap::new(),
+            removed: BTreeMap::new(),
             statics: BTreeMap::new(),
             refused: Refused::default(),
             mismatches: Occasional::default(),
@@ -111,6 +127,12 @@ impl Interface {
         }
     }
 
+    /// Forgets which groups were removed, where that is long ago.
+    pub(crate) fn forget_removals(&mut self, now: Instant) {
+        self.removed
+            .retain(|_, removal| now.since(removal.at) < REMOVAL_MEMORY);
+    }
+
     /// Forgets a group.
     pub(crate) fn remove_group<L: Liveness>(
         &mut self,
@@ -120,6 +142,19 @@ impl Interface {
     ) {
         let parameters = self.parameters();
         if let Some(group) = self.groups.remove(&address) {
+            // Whatever was reported before the operator cleared the group is not wanted any more.
+            let accounted_for = if reason == Reason::Clear {
+                cx.now
+            } else {
+                group.timer.base
+            };
+            self.removed.insert(
+                address,
+                Removal {
+                    at: cx.now,
+                    accounted_for,
+                },
+            );
             let site = Site {
                 parameters: &parameters,
                 group: address,

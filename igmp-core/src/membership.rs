@@ -39,9 +39,10 @@ impl Interface {
         list.sort_unstable();
         list.dedup();
 
-        let times = match self.groups.get(&address) {
-            Some(_) => cx.liveness.group(self.id, address),
-            None => GroupTimes::default(),
+        let times = if self.groups.contains_key(&address) || self.removed.contains_key(&address) {
+            cx.liveness.group(self.id, address)
+        } else {
+            GroupTimes::default()
         };
         self.catch_up(address, &parameters, &times, report.time, cx);
 
@@ -89,8 +90,10 @@ impl Interface {
                     Reason::Report,
                     cx,
                 );
-                self.groups.insert(address, Group::new(cx.now, report.reporter));
-                Some(cx.actions.len())
+                self.insert_group(address, report.reporter, cx);
+                let first = cx.actions.len();
+                self.catch_up(address, &parameters, &times, report.time, cx);
+                Some(first)
             }
         };
 
@@ -136,6 +139,24 @@ impl Interface {
         } else {
             group.commit(&site, false, cx);
         }
+    }
+
+    /// Makes a group without members yet.
+    ///
+    /// Where the group was removed a moment ago, the kernel may have taken a report for a refresh before it heard of
+    /// that, and the entry of then lives on: it is looked at once more.
+    pub(crate) fn insert_group<L: Liveness>(
+        &mut self,
+        address: Ipv4Addr,
+        reporter: Ipv4Addr,
+        cx: &Context<'_, L>,
+    ) {
+        let mut group = Group::new(cx.now, reporter);
+        if let Some(removal) = self.removed.remove(&address) {
+            group.timer.base = removal.accounted_for;
+            group.recheck = true;
+        }
+        self.groups.insert(address, group);
     }
 
     /// Takes into account what the kernel saw of a group up to `until`, in the order in which it happened.

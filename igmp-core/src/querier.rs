@@ -119,6 +119,7 @@ impl Interface {
     /// Serves the timer of the role.
     pub(crate) fn role_timer<L: Liveness>(&mut self, cx: &mut Context<'_, L>) {
         cx.timers.cancel(&mut self.slot, Key::Interface(self.id));
+        self.forget_removals(cx.now);
         match self.role {
             Role::Querier { .. } => self.query_if_due(cx),
             Role::NonQuerier { present_until, .. } if present_until <= cx.now => self.take_over(cx),

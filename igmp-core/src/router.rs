@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     InterfaceId,
-    action::{Action, NotificationKind, Reason},
+    action::{Action, Reason},
     context::{Context, Site},
     event::Event,
     interface::Interface,
@@ -206,15 +206,9 @@ impl Interface {
     fn clear<L: Liveness>(&mut self, only: Option<Ipv4Addr>, cx: &mut Context<'_, L>) {
         match only {
             None => {
-                for (address, group) in core::mem::take(&mut self.groups) {
-                    let parameters = self.parameters();
-                    let site = Site {
-                        parameters: &parameters,
-                        group: address,
-                        statics: self.statics.get(&address),
-                    };
-                    group.dismantle(&site, cx);
-                    self.notify_group(address, NotificationKind::GroupLeft, None, Reason::Clear, cx);
+                let addresses: Vec<Ipv4Addr> = self.groups.keys().copied().collect();
+                for address in addresses {
+                    self.remove_group(address, Reason::Clear, cx);
                 }
                 self.query_now(cx);
             }

@@ -390,3 +390,46 @@ fn a_lost_join_keeps_what_is_wanted_by_name_and_blocks_nothing() {
     }));
     assert_eq!(bench.state(), "EXCLUDE 270 (1:270; )");
 }
+
+/// Everything is cleared, a host joins before the kernel hears of it, and another report brings the group back before
+/// the entry is gone.
+#[test]
+fn a_join_between_a_removal_and_a_return_counts() {
+    for (joined, expected) in [(9.9, "INCLUDE (1:270)"), (10.1, "EXCLUDE 269.9 (1:270; )")] {
+        let mut bench = Bench::new(InterfaceConfig::default());
+        bench.record(IsExclude, &[]);
+        bench.run_to(joined);
+        let join = bench.report_at(bench.now, GROUP, Record(ToExclude), &[]);
+        if joined < 10.0 {
+            bench.receive(join.clone());
+        }
+        bench.run_to(10.0);
+        let mut actions = Vec::new();
+        let clear = Event::Clear {
+            interface: None,
+            group: Some(GROUP),
+        };
+        bench
+            .router
+            .handle(START + secs(10.0), clear, &mut bench.kernel, &mut actions);
+        if joined > 10.0 {
+            bench.receive(join);
+        }
+        assert_eq!(bench.handed, 1, "the kernel takes it for a refresh");
+        // The entry stays where it is, without the marks that let reports refresh it.
+        bench
+            .kernel
+            .groups
+            .entry((INTERFACE, GROUP))
+            .and_modify(|entry| entry.flags = 0);
+        bench.now = START + secs(10.2);
+        let report = bench.report_at(bench.now, GROUP, Record(Allow), &[1]);
+        bench.receive(report);
+        bench.run_to(10.2);
+        let state = bench
+            .state()
+            .replace("269.7", "269.9 less 0.2")
+            .replace("269.9 less 0.2", "269.9");
+        assert_eq!(state, expected);
+    }
+}
