@@ -118,7 +118,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
 
     ui::headline("A general query goes round");
     println!(
-        "The hosts answer it with what the router knows already, so their reports never leave the kernel:"
+        "The hosts answer it with what the router knows already, so that their reports never leave the kernel:"
     );
     let before = lab.router.show("statistics")?;
     let counters = |answer: &Value, interface: &str| {
@@ -151,7 +151,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
         let (queries_before, refreshed_before, events_before) = counters(&before, interface);
         let (queries, refreshed, events) = counters(&after, interface);
         println!(
-            "  {interface}: {} general query sent, {} memberships refreshed in the kernel, {} events for igmpd",
+            "  {interface}: general queries sent: {}, refreshed in the kernel: {}, events for igmpd: {}",
             queries - queries_before,
             refreshed.saturating_sub(refreshed_before),
             events.saturating_sub(events_before),
