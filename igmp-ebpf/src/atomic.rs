@@ -52,7 +52,8 @@ impl<T: Copy> Shared<T> {
     /// Leaves only these bits, and returns what the number was before.
     #[inline(always)]
     pub(crate) fn mask(self, bits: T) -> T {
+        // A relaxed operation becomes an instruction that brings nothing back, whether its result is used or not.
         // SAFETY: as in `load`.
-        unsafe { atomic_and::<T, T, { AtomicOrdering::Relaxed }>(self.0, bits) }
+        unsafe { atomic_and::<T, T, { AtomicOrdering::SeqCst }>(self.0, bits) }
     }
 }

@@ -4,7 +4,7 @@ use crate::harness::Xdp;
 
 /// Instructions that each program may take the verifier. The kernel's own limit is a million. Raise a number here in the
 /// commit that needs it, knowing why.
-const MOST: [(&str, u32); 2] = [("igmp_router", 120_000), ("igmp_control", 80_000)];
+const MOST: [(&str, u32); 2] = [("igmp_router", 120_000), ("igmp_control", 600)];
 
 #[test]
 fn verified_instructions() {
