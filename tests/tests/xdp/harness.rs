@@ -129,6 +129,17 @@ impl Xdp {
     /// What was counted for a slot since the last call.
     pub(crate) fn counted_in(&mut self, slot: u32) -> Counted {
         let now = self.kernel.counters(slot).expect("counters are readable");
+        self.since_last(now)
+    }
+
+    /// What was counted since the last call for the interface and its VLAN together.
+    pub(crate) fn counted_in_both(&mut self) -> Counted {
+        let mut now = self.kernel.counters(SLOT).expect("counters are readable");
+        now.add(&self.kernel.counters(VLAN_SLOT).expect("counters are readable"));
+        self.since_last(now)
+    }
+
+    fn since_last(&mut self, now: InterfaceCounters) -> Counted {
         let mut delta = now;
         for (value, before) in delta.received.iter_mut().zip(self.seen.received) {
             *value -= before;
