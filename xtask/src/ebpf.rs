@@ -24,7 +24,7 @@ const RUSTFLAGS: &[&str] = &[
     "-Ctarget-cpu=v3",
     // Packets are read at any address, which the verifier allows on machines that can. Without it each number is put
     // together from single bytes, on paths where the verifier then finds bytes that were never read.
-    "-Ctarget-feature=+allows-misaligned-mem-access",
+    "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
     // bpf-linker leaves BTF out unless asked.
     "-Clink-arg=--btf",
 ];
