@@ -12,7 +12,7 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    agent::{Agent, Inputs, Parts},
+    agent::{Agent, Inputs, Parts, Signals},
     config::{self, Config},
     control::{self, ControlSocket, Handle, MONITOR_BACKLOG, REQUEST_BACKLOG},
     kernel::{BpfLogLevel, Kernel, LoadOptions},
@@ -98,6 +98,8 @@ fn run(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow::Result<
 }
 
 async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow::Result<()> {
+    // Before there is anything to leave behind.
+    let signals = Signals::new().context("cannot wait for signals")?;
     // Before anything is attached: another igmpd must not lose its programs to this one.
     let socket = ControlSocket::bind(&config.control_socket)?;
     let interfaces = netlink::watch().await?;
@@ -132,7 +134,13 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
         packets,
         monitor,
     });
-    let outcome = agent.run(Inputs { interfaces, requests }).await;
+    let outcome = agent
+        .run(Inputs {
+            interfaces,
+            requests,
+            signals,
+        })
+        .await;
 
     // Nobody is left who would look at the value after the server has ended.
     let _ = stop.send(true);

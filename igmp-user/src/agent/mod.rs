@@ -6,14 +6,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`plan`] | what the configuration wants, given the kernel's interfaces |
-//! | [`reconcile`] | attaching, detaching, interfaces up and down |
-//! | [`served`], [`slots`] | what was done for an interface; the slots of the kernel's maps |
-//! | [`translate`], [`query`] | events and frames |
-//! | [`actions`] | what the core wants done |
-//! | [`resync`] | groups that the core was not told of |
-//! | [`limits`] | telling operators of refusals |
-//! | [`requests`], [`reload`] | what operators ask for |
+//! | `plan` | what the configuration wants, given the kernel's interfaces |
+//! | `reconcile` | attaching, detaching, interfaces up and down |
+//! | `served`, `slots` | what was done for an interface; the slots of the kernel's maps |
+//! | `translate`, `query` | events and frames |
+//! | `actions` | what the core wants done |
+//! | `resync` | groups that the core was not told of |
+//! | `limits` | telling operators of refusals |
+//! | `requests`, `reload` | what operators ask for |
 
 mod actions;
 mod clock;
@@ -25,6 +25,7 @@ mod reload;
 mod requests;
 mod resync;
 mod served;
+mod signals;
 mod slots;
 mod throttle;
 mod translate;
@@ -42,13 +43,13 @@ use igmp_wire::abi::InterfaceKey;
 use tokio::{
     io::Interest,
     select,
-    signal::unix::{Signal, SignalKind, signal},
     sync::{broadcast, mpsc, watch},
     time::sleep,
 };
 use tracing::{info, warn};
 
-use self::{reconcile::Attached, served::Served, slots::Slots, throttle::Throttle};
+pub use self::signals::Signals;
+use self::{reconcile::Attached, served::Served, signals::Received, slots::Slots, throttle::Throttle};
 use crate::{
     api::MonitorEvent, config::Config, control::Request, kernel::Kernel, netlink::Snapshot, readiness,
     sys::PacketSocket,
@@ -79,6 +80,8 @@ pub struct Inputs {
     pub interfaces: watch::Receiver<Arc<Snapshot>>,
     /// Requests of the control socket.
     pub requests: mpsc::Receiver<Request>,
+    /// Signals of the operator.
+    pub signals: Signals,
 }
 
 /// The agent.
@@ -156,13 +159,13 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// Where signals or the ring of events cannot be waited for.
+    /// Where the ring of events cannot be waited for, or the kernel's interfaces cannot be followed any more.
     pub async fn run(&mut self, inputs: Inputs) -> io::Result<()> {
         let Inputs {
             mut interfaces,
             mut requests,
+            mut signals,
         } = inputs;
-        let mut signals = Signals::new()?;
         let ring = readiness::of(self.kernel.event_fd().try_clone_to_owned()?, Interest::READABLE)?;
         for sentence in self.config.not_in_this_version() {
             warn!("{sentence}");
@@ -313,36 +316,5 @@ impl Agent {
     fn publish(&self, event: MonitorEvent) {
         // It fails where nobody listens.
         let _ = self.monitor.send(Arc::new(event));
-    }
-}
-
-/// The signals that the agent obeys.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-/// What a signal asks for.
-enum Received {
-    Reload,
-    Stop(&'static str),
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Received {
-        select! {
-            _ = self.terminate.recv() => Received::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Received::Stop("SIGINT"),
-            _ = self.hang_up.recv() => Received::Reload,
-        }
     }
 }

@@ -3,15 +3,19 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Method, Request, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, time::timeout};
 
 use crate::api::ErrorBody;
+
+/// How long an answer may be in coming. igmpd answers within milliseconds, except while it starts.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// igmpd could not be asked, or said no.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,9 @@ pub(super) enum ClientError {
     /// The conversation broke off.
     #[error("igmpd broke off its answer: {0}")]
     Broken(#[from] hyper::Error),
+    /// igmpd is there and says nothing.
+    #[error("igmpd has not answered for {} seconds", PATIENCE.as_secs())]
+    Silent,
     /// igmpd says no.
     #[error("{0}")]
     Refused(String),
@@ -70,7 +77,9 @@ impl Client {
         *request.uri_mut() = path.parse().unwrap_or_default();
         let host = hyper::header::HeaderValue::from_static("igmpd");
         request.headers_mut().insert(hyper::header::HOST, host);
-        let response = sender.send_request(request).await?;
+        let response = timeout(PATIENCE, sender.send_request(request))
+            .await
+            .map_err(|_| ClientError::Silent)??;
         let status = response.status();
         let answer = Answer(response.into_body());
         if status.is_success() {
