@@ -192,7 +192,7 @@ impl Igmpd {
     #[track_caller]
     pub fn control(&self, arguments: &[&str]) -> Output {
         process::output(
-            Command::new(igmpctl_path())
+            process::bounded(igmpctl_path())
                 .arg("-s")
                 .arg(&self.paths.socket)
                 .args(arguments),

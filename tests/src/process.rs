@@ -1,6 +1,7 @@
 //! Child processes that end with the test.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -14,6 +15,9 @@ use nix::{
 };
 
 use crate::{Namespace, wait_for};
+
+/// Lines of a log that are worth reading after a failure.
+const LAST_LINES: usize = 100;
 
 /// A process in a namespace whose output goes to a file. It is killed when this is dropped, and what it wrote is printed
 /// if the test is failing.
@@ -97,9 +101,28 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- {} {} wrote:\n{}---", self.name, self.child.id(), self.log());
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let last = lines
+                .get(lines.len().saturating_sub(LAST_LINES)..)
+                .unwrap_or_default();
+            eprintln!(
+                "--- the last of {} lines of {} {}:\n{}\n---",
+                lines.len(),
+                self.name,
+                self.child.id(),
+                last.join("\n")
+            );
         }
     }
+}
+
+/// A command that ends after half a minute at the latest, so that a program that hangs fails its test and not the whole
+/// run.
+pub fn bounded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("30").arg(program);
+    command
 }
 
 /// Runs a command to its end and returns its output.

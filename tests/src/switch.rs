@@ -1,6 +1,8 @@
 //! Bridges.
 
-use crate::{Host, Namespace, Network};
+use std::{path::Path, process::Command};
+
+use crate::{Host, Namespace, Network, process};
 
 /// A bridge in a namespace of its own, that several stations are plugged into. It floods multicast like an unmanaged
 /// switch until [`snoop`](Self::snoop) is called.
@@ -13,6 +15,12 @@ impl Switch {
     pub(crate) fn new(namespace: Namespace) -> Self {
         namespace.ip("link add br0 type bridge stp_state 0 mcast_snooping 0");
         namespace.ip("link set br0 up");
+        // Where the kernel lets netfilter see bridged packets, it drops those with broken IP headers, which a switch of
+        // hardware would forward.
+        let netfilter = "net/bridge/bridge-nf-call-iptables";
+        if Path::new("/proc/sys").join(netfilter).exists() {
+            namespace.sysctl(netfilter, "0");
+        }
         Self { namespace }
     }
 
@@ -26,6 +34,10 @@ impl Switch {
     pub fn plug(&self, network: &Network, port: &str, namespace: &Namespace, name: &str) {
         network.link(&self.namespace, port, namespace, name);
         self.namespace.ip(&format!("link set {port} master br0"));
+        // Else VLAN tags would travel beside the frame and not in it, and XDP on the other end would not see them.
+        let mut ethtool = Command::new("ethtool");
+        ethtool.args(["-K", port, "txvlan", "off"]);
+        self.namespace.enter(|| process::run(&mut ethtool));
     }
 
     /// Makes a host and plugs it in. The bridge's end is called like the host's role.
@@ -54,7 +66,7 @@ impl Switch {
     /// What the bridge learned by snooping: lines of `bridge mdb show`.
     #[track_caller]
     pub fn learned(&self) -> String {
-        crate::process::run(std::process::Command::new("bridge").args([
+        process::run(Command::new("bridge").args([
             "-n",
             self.namespace.name(),
             "-d",

@@ -5,9 +5,9 @@ use std::{net::Ipv4Addr, process::Output};
 use nix::sys::signal::Signal;
 use tests::{
     Igmpd, Lan, PATIENCE,
-    igmpd::{Paths, contains_all, is_left_behind},
+    igmpd::{Paths, contains_all, igmpd_path, is_left_behind},
     lan::QUICK,
-    process::{output, texts},
+    process::{bounded, output, texts},
     wait_for,
 };
 
@@ -53,8 +53,8 @@ const WRONG: [(&str, usize, &str, &str); 9] = [
 
 #[track_caller]
 fn check(lan: &Lan, paths: &Paths, arguments: &[&str]) -> Output {
-    let mut command = paths.command();
-    command.args(arguments);
+    let mut command = bounded(igmpd_path());
+    command.arg("--config").arg(&paths.config).args(arguments);
     lan.router.enter(|| output(&mut command))
 }
 

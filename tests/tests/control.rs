@@ -6,14 +6,14 @@ use tests::{
     Igmpd, Lan, Network, PATIENCE,
     igmpd::{contains_all, igmpctl_path},
     json::{Event, Groups, Interfaces, Statistics},
-    process::{Process, output, run, texts},
+    process::{Process, bounded, output, run, texts},
     wait_for,
 };
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 
 fn curl(igmpd: &Igmpd, path: &str) -> String {
-    run(Command::new("curl")
+    run(bounded("curl")
         .args(["--silent", "--show-error", "--fail", "--unix-socket"])
         .arg(&igmpd.paths().socket)
         .arg(format!("http://igmpd{path}")))
@@ -199,7 +199,7 @@ fn monitor_prints_a_line_for_people() {
 fn errors_go_to_standard_error() {
     let network = Network::new();
     let socket = network.path("nobody.sock");
-    let mut command = Command::new(igmpctl_path());
+    let mut command = bounded(igmpctl_path());
     command.arg("-s").arg(&socket).args(["-j", "show", "groups"]);
     let found = output(&mut command);
     let (text, error) = texts(&found);

@@ -187,6 +187,8 @@ fn senders_of_other_networks_where_that_is_not_verified() {
 #[test]
 fn groups_that_cannot_be() {
     let Scene { igmpd, station, .. } = &Scene::new("");
+    // A report goes to its group, and one for such a group would go to some station; this goes to all routers.
+    let to_routers = |packet| changed(packet, |packet| packet.destination = [224, 0, 0, 2].into());
     let record = |kind, group: [u8; 4]| Packet::v3_report(SENDER, &[Record::new(kind, group, &[])]);
     assert_refused(
         igmpd,
@@ -195,9 +197,13 @@ fn groups_that_cannot_be() {
             (
                 "a unicast group",
                 "group",
-                Packet::v2_report(SENDER, [10, 1, 1, 9]),
+                to_routers(Packet::v2_report(SENDER, [10, 1, 1, 9])),
             ),
-            ("no group", "group", Packet::v2_report(SENDER, [0, 0, 0, 0])),
+            (
+                "no group",
+                "group",
+                to_routers(Packet::v2_report(SENDER, [0, 0, 0, 0])),
+            ),
             // RFC 9776 §5: nobody reports 224.0.0.1.
             ("all systems", "group", Packet::v2_report(SENDER, [224, 0, 0, 1])),
             ("a class E group", "group", Packet::leave(SENDER, [240, 0, 0, 1])),

@@ -1,6 +1,6 @@
 //! Starting, stopping, being killed, and what stands in the way.
 
-use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt, process::Command};
+use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt};
 
 use nix::sys::signal::Signal;
 use tests::{
@@ -8,7 +8,7 @@ use tests::{
     igmpd::{Paths, contains_all, igmpd_path, is_left_behind},
     lan::QUICK,
     packet::{TO_EX, TO_IN},
-    process::{output, texts},
+    process::{bounded, output, texts},
     wait_for,
 };
 
@@ -100,8 +100,8 @@ fn missing_capabilities_are_named() {
     ] {
         let paths = Paths::new(&lan.network);
         paths.configure("[interfaces.lan0]\nigmp = {}\n");
-        let mut command = Command::new("timeout");
-        command.args(["30", "setpriv", "--inh-caps", drop, "--bounding-set", drop]);
+        let mut command = bounded("setpriv");
+        command.args(["--inh-caps", drop, "--bounding-set", drop]);
         command.arg(igmpd_path()).arg("--config").arg(&paths.config);
         let found = lan.router.enter(|| output(&mut command));
         let (_, error) = texts(&found);
