@@ -29,7 +29,7 @@ use crate::{
 #[command(name = "igmpctl", version)]
 struct Arguments {
     /// The control socket of igmpd.
-    #[arg(short, long, value_name = "SOCKET", default_value = CONTROL_SOCKET)]
+    #[arg(short, long, global = true, value_name = "SOCKET", default_value = CONTROL_SOCKET)]
     socket: PathBuf,
     /// Print one JSON document (with monitor, one a line).
     #[arg(short, long, global = true)]
