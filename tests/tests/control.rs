@@ -1,11 +1,12 @@
 //! The control socket: igmpctl, curl, and the stream of events.
 
-use std::{net::Ipv4Addr, process::Command};
+use std::{io::Write, net::Ipv4Addr, os::unix::net::UnixStream, process::Command};
 
 use tests::{
-    Igmpd, Lan, Network, PATIENCE,
+    Igmpd, Lan, Network, PATIENCE, Packet,
     igmpd::{contains_all, igmpctl_path},
     json::{Event, Groups, Interfaces, Statistics},
+    packet::{Record, TO_EX},
     process::{Process, bounded, output, run, texts},
     wait_for,
 };
@@ -206,4 +207,41 @@ fn errors_go_to_standard_error() {
     assert_eq!(found.status.code(), Some(1), "{error}");
     assert_eq!(text, "");
     assert!(error.contains(&socket.display().to_string()), "{error}");
+}
+
+// Whoever subscribes to events and does not read them must not hold up the agent, nor fill its memory.
+#[test]
+fn a_subscriber_that_does_not_read() {
+    let lan = Lan::new();
+    let station = lan.station("station");
+    let igmpd = lan.igmpd_with("[interfaces.lan0]\nigmp = {}\n");
+    let mut idle = UnixStream::connect(&igmpd.paths().socket).expect("igmpd accepts connections");
+    idle.write_all(b"GET /v1/monitor HTTP/1.0\r\nHost: igmpd\r\n\r\n")
+        .expect("igmpd reads requests");
+    // Enough lines to fill every buffer on the way.
+    let groups: Vec<_> = (0..20_000)
+        .map(|number| Ipv4Addr::from_bits(0xef00_0000 + number))
+        .collect();
+    for groups in groups.chunks(183) {
+        let records: Vec<_> = groups
+            .iter()
+            .map(|group| Record::new(TO_EX, *group, &[]))
+            .collect();
+        station.raw.send(&Packet::v3_report([10, 1, 1, 66], &records));
+    }
+    wait_for("all groups", PATIENCE, || {
+        let count = igmpd.igmp("lan0").groups_count;
+        if count == 20_000 {
+            Ok(())
+        } else {
+            Err(format!("{count} groups"))
+        }
+    });
+    // Another subscriber gets what happens now.
+    let monitor = igmpd.monitor();
+    station.raw.send(&Packet::v3_report(
+        [10, 1, 1, 66],
+        &[Record::new(TO_EX, GROUP, &[])],
+    ));
+    monitor.wait_for("the join", PATIENCE, |event| event.group_address == Some(GROUP));
 }

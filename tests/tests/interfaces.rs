@@ -72,6 +72,38 @@ fn an_interface_that_loses_its_carrier() {
     );
 }
 
+// However fast it goes, the agent ends up with what is there.
+#[test]
+fn an_interface_that_flaps() {
+    let lan = Lan::new();
+    let host = lan.host(2);
+    let igmpd = lan.igmpd("");
+    let _membership = host.join(GROUP);
+    for _ in 0..20 {
+        lan.router.ip("link set lan0 down");
+        lan.router.ip("link set lan0 up");
+    }
+    igmpd.wait_up(&["lan0"]);
+    igmpd.wait_joined("lan0", GROUP);
+    for _ in 0..5 {
+        lan.router.ip("link delete lan0");
+        lan.switch.plug(&lan.network, "router", &lan.router, "lan0");
+        lan.router.address("lan0", tests::lan::ROUTER, 24);
+    }
+    let index = lan.router.index("lan0");
+    wait_for("the last of them", PATIENCE, || {
+        let interface = igmpd.interface("lan0");
+        if interface.ifindex == Some(index) {
+            Ok(())
+        } else {
+            Err(format!("{interface:?}"))
+        }
+    });
+    igmpd.wait_up(&["lan0"]);
+    igmpd.wait_joined("lan0", GROUP);
+    assert!(lan.router.has_xdp("lan0"));
+}
+
 #[test]
 fn an_interface_that_is_deleted_and_made_anew() {
     let lan = Lan::new();

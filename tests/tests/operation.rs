@@ -50,28 +50,6 @@ fn sigint_leaves_nothing_behind() {
     a_clean_end(Signal::SIGINT);
 }
 
-#[test]
-fn a_killed_agent_is_followed_by_another() {
-    let lan = Lan::new();
-    let (before, after) = (lan.host(2), lan.host(3));
-    let mut killed = lan.igmpd("");
-    let _of_before = before.join(GROUP);
-    killed.wait_joined("lan0", GROUP);
-    killed.process().signal(Signal::SIGKILL);
-    killed.process().wait(PATIENCE);
-
-    let mut igmpd = Igmpd::spawn(&lan.router, killed.paths().clone());
-    igmpd.wait_ready();
-    igmpd.wait_up(&["lan0"]);
-    igmpd.wait_joined("lan0", GROUP);
-    let other = Ipv4Addr::new(239, 1, 1, 2);
-    let _of_after = after.join(other);
-    igmpd.wait_joined("lan0", other);
-    igmpd.stop();
-    assert!(!lan.router.has_xdp("lan0"));
-    assert!(!is_left_behind(&igmpd.paths().pins));
-}
-
 // Somebody else's program stays, and the operator reads where and what to do. Here it is that of another agent, which
 // shares nothing with this one.
 #[test]
