@@ -36,8 +36,14 @@ impl Interface {
         let address = found.group;
         let interval = parameters.membership_interval;
         let is_group = is_multicast(address) && !is_link_local_group(address);
+        // A report may have refreshed the entry since it was read, and nobody tells of that.
+        let mut last_report = found.last_report;
+        let since = cx.liveness.group(self.id, address).last_report;
+        for (time, later) in last_report.iter_mut().zip(since) {
+            *time = (*time).max(later);
+        }
         let times = GroupTimes {
-            last_report: found.last_report,
+            last_report,
             reporter: Some(found.reporter),
         };
 
@@ -61,7 +67,7 @@ impl Interface {
                 *known = (*known).max(time);
             }
         }
-        self.catch_up(address, &parameters, &times, cx.now, cx);
+        self.catch_up(address, &parameters, &times, cx.now, None, cx);
 
         let mut list: Vec<Ipv4Addr> = sources.keys().copied().collect();
         let known = self.groups.get(&address).map(|group| &group.sources);
@@ -109,7 +115,7 @@ impl Interface {
         group.reporter = found.reporter;
         group
             .older
-            .heard(found.last_report, parameters.older_host_interval());
+            .heard(times.last_report, parameters.older_host_interval());
         if let Some(time) = joined {
             let row = if found.incomplete {
                 lost_join(&group.sources)

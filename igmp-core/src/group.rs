@@ -130,7 +130,10 @@ impl Group {
             self.sources.get_or_insert(source, cx.now);
         }
         for &source in &row.delete.0 {
-            self.delete_source(site, source, Reason::Report, cx);
+            match self.asked_for_after(site, source, time, cx) {
+                Some(later) => self.start_source(site, source, Timer::new(later, interval), cx),
+                None => self.delete_source(site, source, Reason::Report, cx),
+            }
         }
         if let Some(mode) = row.mode {
             self.mode = mode;
@@ -138,6 +141,19 @@ impl Group {
         if row.refresh {
             self.timer = Timer::new(time, interval);
         }
+    }
+
+    /// When the kernel saw a source asked for after `time`, which it took for a refresh of a timer that was to be deleted.
+    fn asked_for_after<L: Liveness>(
+        &self,
+        site: &Site<'_>,
+        address: Ipv4Addr,
+        time: Instant,
+        cx: &mut Context<'_, L>,
+    ) -> Option<Instant> {
+        self.sources.get(address)?.timer?;
+        let seen = cx.liveness.source(site.parameters.interface, site.group, address);
+        seen.last_report.filter(|&last| last > time)
     }
 
     /// Sets a source timer, and makes the source a wanted one if it was not.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// For how long it is remembered that a group was removed: longer than the kernel's entry may stay on.
-const REMOVAL_MEMORY: Duration = Duration::from_secs(60);
+const REMOVAL_MEMORY: Duration = Duration::from_secs(1);
 
 /// What is remembered of a group that was removed.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,13 @@ pub(crate) struct Removal {
     pub(crate) at: Instant,
     /// Up to when the kernel's times of it are accounted for.
     pub(crate) accounted_for: Instant,
+}
+
+impl Removal {
+    /// Whether the kernel may still have the entry.
+    pub(crate) fn is_recent(&self, now: Instant) -> bool {
+        now.since(self.at) < REMOVAL_MEMORY
+    }
 }
 
 /// The state of an interface (RFC 9776 §6.2).
@@ -129,8 +136,7 @@ impl Interface {
 
     /// Forgets which groups were removed, where that is long ago.
     pub(crate) fn forget_removals(&mut self, now: Instant) {
-        self.removed
-            .retain(|_, removal| now.since(removal.at) < REMOVAL_MEMORY);
+        self.removed.retain(|_, removal| removal.is_recent(now));
     }
 
     /// Forgets a group.

@@ -12,7 +12,7 @@ use crate::{
     compat::{self, CompatibilityMode},
     context::{Context, Site},
     event::{Report, ReportKind},
-    group::{FilterMode, Group, latest, reason_of},
+    group::{FilterMode, Group, reason_of},
     interface::Interface,
     limits::{self, Limit},
     liveness::{GroupTimes, Liveness},
@@ -44,7 +44,7 @@ impl Interface {
         } else {
             GroupTimes::default()
         };
-        self.catch_up(address, &parameters, &times, report.time, cx);
+        self.catch_up(address, &parameters, &times, report.time, Some(report.time), cx);
 
         let mode = self
             .groups
@@ -92,7 +92,7 @@ impl Interface {
                 );
                 self.insert_group(address, report.reporter, cx);
                 let first = cx.actions.len();
-                self.catch_up(address, &parameters, &times, report.time, cx);
+                self.catch_up(address, &parameters, &times, report.time, Some(report.time), cx);
                 Some(first)
             }
         };
@@ -152,20 +152,24 @@ impl Interface {
         cx: &Context<'_, L>,
     ) {
         let mut group = Group::new(cx.now, reporter);
-        if let Some(removal) = self.removed.remove(&address) {
+        if let Some(removal) = self.removed.remove(&address)
+            && removal.is_recent(cx.now)
+        {
             group.timer.base = removal.accounted_for;
             group.recheck = true;
         }
         self.groups.insert(address, group);
     }
 
-    /// Takes into account what the kernel saw of a group up to `until`, in the order in which it happened.
+    /// Takes into account what the kernel saw of a group up to `until`, in the order in which it happened. `own` is the
+    /// time of the report that is being handled: the kernel noted it too, and it says nothing of another report.
     pub(crate) fn catch_up<L: Liveness>(
         &mut self,
         address: Ipv4Addr,
         parameters: &Parameters,
         times: &GroupTimes,
         until: Instant,
+        own: Option<Instant>,
         cx: &mut Context<'_, L>,
     ) {
         let Some(group) = self.groups.get_mut(&address) else {
@@ -176,10 +180,12 @@ impl Interface {
             group: address,
             statics: self.statics.get(&address),
         };
+        let base = group.timer.base;
+        let unheard = (times.last_report.into_iter().flatten())
+            .filter(|&time| time > base && time <= until && Some(time) != own)
+            .max();
         if group.recheck
-            && let Some(last) = latest(times)
-            && last > group.timer.base
-            && last <= until
+            && let Some(last) = unheard
             && (group.mode == FilterMode::Include || !group.sources.is_empty())
         {
             // The kernel took it for a refresh, as it had not been told yet that it would be more than that.
@@ -202,7 +208,7 @@ impl Interface {
         };
         cx.timers.cancel(&mut group.slot, site.group_key());
         let times = cx.liveness.group(self.id, address);
-        self.catch_up(address, &parameters, &times, cx.now, cx);
+        self.catch_up(address, &parameters, &times, cx.now, None, cx);
         let Some(group) = self.groups.get_mut(&address) else {
             return;
         };

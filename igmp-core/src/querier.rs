@@ -290,7 +290,7 @@ impl Interface {
             return;
         }
         let times = cx.liveness.group(self.id, address);
-        self.catch_up(address, &parameters, &times, query.time, cx);
+        self.catch_up(address, &parameters, &times, query.time, None, cx);
         if let Some(group) = self.groups.get_mut(&address) {
             let site = Site {
                 parameters: &parameters,
