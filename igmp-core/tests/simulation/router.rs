@@ -1,0 +1,489 @@
+//! A router: the core behind a kernel, with an agent between them that takes its time.
+//!
+//! The agent wakes up for events and deadlines, tells the core, and carries out the actions a little later. Meanwhile the
+//! kernel goes on by itself, which is where memberships could get lost.
+
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use igmp_core::{Action, Duration, Event, Found, Instant, SendQuery};
+use igmp_wire::abi::{GroupEntry, GroupFlags, SourceFlags};
+
+use crate::{
+    kernel::{Deletion, Kernel, LINK, time},
+    ledger::{Ledger, View},
+    sabotage::Sabotage,
+    scenario::Scenario,
+    trace::Trace,
+};
+
+/// What the agent is at.
+#[derive(Debug)]
+enum Work {
+    Idle,
+    /// The core has decided, and its actions are to be carried out.
+    Acting {
+        decided: Instant,
+        actions: Vec<Action>,
+    },
+}
+
+/// A group (`None`), or a source of it.
+type Entry = (Ipv4Addr, Option<Ipv4Addr>);
+
+/// The second step of a removal. The first, by which reports stop to refresh the entry silently, is done at once.
+#[derive(Clone, Copy, Debug)]
+struct Removal {
+    due: Instant,
+    /// Reports up to here were known when the removal was decided on.
+    known: Instant,
+}
+
+/// How long after the first step of a removal the second follows.
+const REMOVAL_DELAY: Duration = Duration::from_millis(20);
+
+const REFRESH: u32 = GroupFlags::REFRESH_V1 | GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3;
+
+/// A router.
+pub(crate) struct Router {
+    pub(crate) index: usize,
+    pub(crate) address: Ipv4Addr,
+    /// Whether the agent runs.
+    pub(crate) alive: bool,
+    /// Whether the interface is up.
+    pub(crate) up: bool,
+    core: igmp_core::Router,
+    pub(crate) kernel: Kernel,
+    pub(crate) ledger: Ledger,
+    pub(crate) views: Vec<View>,
+    work: Work,
+    /// What the agent hears from elsewhere than the ring.
+    control: VecDeque<Event>,
+    lost_seen: u64,
+    /// Whether the agent has just started.
+    starting: bool,
+    /// Whether timers are served when the actions are done.
+    timers_wait: bool,
+    /// Entries of the kernel's maps that are on their way out.
+    removals: BTreeMap<Entry, Removal>,
+    /// Counts up with each restart of the agent, so that what was planned before is not done after it.
+    pub(crate) incarnation: u64,
+    pub(crate) mtu: u32,
+}
+
+impl Router {
+    pub(crate) fn new(index: usize, address: Ipv4Addr, scenario: &Scenario) -> Self {
+        Self {
+            index,
+            address,
+            alive: true,
+            up: true,
+            core: igmp_core::Router::new(),
+            kernel: Kernel::new(scenario.ring, scenario.config.version, scenario.sabotage),
+            ledger: Ledger::new(scenario),
+            views: vec![View::default(); scenario.groups.len()],
+            work: Work::Idle,
+            control: VecDeque::new(),
+            lost_seen: 0,
+            starting: true,
+            timers_wait: false,
+            removals: BTreeMap::new(),
+            incarnation: 0,
+            mtu: 1500,
+        }
+    }
+
+    /// Tells the agent of the interface.
+    pub(crate) fn announce(&mut self, scenario: &Scenario) {
+        let mut config = scenario.config.clone();
+        match scenario.sabotage {
+            Some(Sabotage::ShortMemberships) => config.robustness_variable = 1,
+            Some(Sabotage::LongMemberships) => {
+                config.query_response_interval = config.query_response_interval * 3;
+            }
+            _ => {}
+        }
+        self.control.push_back(if self.up {
+            Event::InterfaceUp {
+                interface: LINK,
+                config,
+                address: Some(self.address),
+                mtu: self.mtu,
+            }
+        } else {
+            Event::InterfaceDown { interface: LINK }
+        });
+    }
+
+    /// The operator clears all groups.
+    pub(crate) fn clear(&mut self) {
+        self.control.push_back(Event::Clear {
+            interface: Some(LINK),
+            group: None,
+        });
+    }
+
+    /// The agent is killed. The kernel goes on if its maps are pinned.
+    pub(crate) fn kill(&mut self, keep_maps: bool, scenario: &Scenario) {
+        self.alive = false;
+        self.incarnation += 1;
+        self.work = Work::Idle;
+        self.control.clear();
+        if !keep_maps {
+            self.kernel = Kernel::new(scenario.ring, scenario.config.version, scenario.sabotage);
+        }
+    }
+
+    /// The agent starts again and adopts what is in the maps.
+    pub(crate) fn restart(&mut self, now: Instant, scenario: &Scenario) {
+        self.alive = true;
+        self.core = igmp_core::Router::new();
+        self.starting = true;
+        self.timers_wait = false;
+        self.lost_seen = self.kernel.lost;
+        self.removals.clear();
+        self.announce(scenario);
+        let Self { kernel, ledger, .. } = self;
+        ledger.adopted(now, |group, source| match source {
+            None => kernel
+                .groups
+                .get(&group)
+                .and_then(|entry| entry.last_report.into_iter().max())
+                .and_then(time),
+            Some(source) => kernel
+                .sources
+                .get(&(group, source))
+                .and_then(|entry| time(entry.last_report)),
+        });
+        // What waits in the ring was meant for an agent that knew what came before it. The maps already have whatever it
+        // added to memberships; of what it took away the hosts are asked.
+        let unheard: BTreeSet<_> = kernel
+            .ring
+            .drain(..)
+            .filter_map(|event| match event {
+                Event::Report(report) => Some(report.group),
+                _ => None,
+            })
+            .collect();
+        for mut found in self.scan(true) {
+            found.incomplete |= unheard.contains(&found.group);
+            self.control.push_back(Event::Found(found));
+        }
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        !matches!(self.work, Work::Idle)
+    }
+
+    /// When the core or the agent wants to be woken.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let removal = self.removals.values().map(|removal| removal.due).min();
+        self.core.poll_timeout().into_iter().chain(removal).min()
+    }
+
+    /// Whether something waits for the agent.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.kernel.ring.is_empty() || !self.control.is_empty()
+    }
+
+    pub(crate) fn is_querier(&self) -> bool {
+        self.core.interface(LINK).is_some_and(|view| view.is_querier)
+    }
+
+    pub(crate) fn querier(&self) -> Option<Ipv4Addr> {
+        self.core.interface(LINK).and_then(|view| view.querier)
+    }
+
+    /// The agent wakes up: it tells the core what has happened and takes its decisions.
+    pub(crate) fn wake(&mut self, now: Instant, scenario: &Scenario, trace: &mut Trace) {
+        let mut actions = Vec::new();
+        for found in self.finish_removals(now) {
+            self.tell(now, Event::Found(found), &mut actions, trace);
+        }
+        // An agent that has just started takes over what was in the maps before anything that it hears since.
+        if core::mem::take(&mut self.starting) {
+            while let Some(event) = self.control.pop_front() {
+                self.serve(now, event, &mut actions, trace);
+            }
+        }
+        while let Some(event) = self.kernel.ring.pop_front() {
+            self.tell(now, event, &mut actions, trace);
+        }
+        if self.kernel.lost != self.lost_seen && scenario.sabotage != Some(Sabotage::NoResync) {
+            self.lost_seen = self.kernel.lost;
+            for found in self.scan(false) {
+                self.tell(now, Event::Found(found), &mut actions, trace);
+            }
+        }
+        while let Some(event) = self.control.pop_front() {
+            self.serve(now, event, &mut actions, trace);
+        }
+        if actions.is_empty() {
+            self.core.handle_timeout(now, &mut self.kernel, &mut actions);
+        } else {
+            // What the events led to is to be done first.
+            self.timers_wait = true;
+        }
+        self.decided(now, actions);
+    }
+
+    fn serve(&mut self, now: Instant, event: Event, actions: &mut Vec<Action>, trace: &mut Trace) {
+        // The kernel handles reports from when the agent says so until it says otherwise.
+        match &event {
+            Event::InterfaceUp { .. } => self.kernel.enabled = true,
+            Event::InterfaceDown { .. } => {
+                self.kernel.enabled = false;
+                self.ledger.end_all(now);
+            }
+            Event::Clear { .. } => self.ledger.end_all(now),
+            _ => {}
+        }
+        self.tell(now, event, actions, trace);
+    }
+
+    fn tell(&mut self, now: Instant, event: Event, actions: &mut Vec<Action>, trace: &mut Trace) {
+        let group = match &event {
+            Event::Report(report) => Some(report.group),
+            Event::Query(query) => query.group,
+            Event::Found(found) => Some(found.group),
+            _ => None,
+        };
+        trace.note(now, group, || format!("router {} handles {event:?}", self.index));
+        if let Event::Found(found) = &event {
+            self.ledger.found(found, now);
+        }
+        self.core.handle(now, event, &mut self.kernel, actions);
+    }
+
+    fn decided(&mut self, now: Instant, actions: Vec<Action>) {
+        self.ledger.role(now, self.is_querier());
+        if !actions.is_empty() {
+            self.work = Work::Acting {
+                decided: now,
+                actions,
+            };
+        }
+    }
+
+    /// The agent carries out what was decided and answers which queries it sends. It then serves timers if they waited, and
+    /// answers whether they did.
+    pub(crate) fn act(&mut self, now: Instant, scenario: &Scenario) -> (Vec<SendQuery>, bool) {
+        let Work::Acting { decided, actions } = core::mem::replace(&mut self.work, Work::Idle) else {
+            return (Vec::new(), false);
+        };
+        let mut queries = Vec::new();
+        for action in actions {
+            match action {
+                Action::SendQuery(query) => queries.push(query),
+                Action::SetGroup { group, refresh, .. } => {
+                    let mut set = 0;
+                    for (on, flag) in [
+                        (refresh.v1, GroupFlags::REFRESH_V1),
+                        (refresh.v2, GroupFlags::REFRESH_V2),
+                        (refresh.v3, GroupFlags::REFRESH_V3),
+                    ] {
+                        let on = match scenario.sabotage {
+                            Some(Sabotage::RefreshAlways) => true,
+                            Some(Sabotage::RefreshNever) => false,
+                            _ => on,
+                        };
+                        if on {
+                            set |= flag;
+                        }
+                    }
+                    let clear = (REFRESH & !set) | GroupFlags::PENDING | GroupFlags::EXCLUDE;
+                    self.kernel.upsert_group(group, clear, set);
+                    self.removals.remove(&(group, None));
+                }
+                Action::RemoveGroup { group, .. } => {
+                    self.kernel.change_group(group, REFRESH, 0);
+                    self.begin_removal(now, decided, (group, None));
+                }
+                Action::SetSource { group, source, .. } => {
+                    self.kernel.upsert_source(group, source);
+                    self.removals.remove(&(group, Some(source)));
+                }
+                Action::RemoveSource { group, source, .. } => {
+                    if scenario.sabotage != Some(Sabotage::KeepSources) {
+                        self.kernel.retire_source(group, source);
+                        self.begin_removal(now, decided, (group, Some(source)));
+                    }
+                }
+                Action::Notify(_) | Action::Warn(_) => {}
+            }
+        }
+        let timers_waited = core::mem::take(&mut self.timers_wait);
+        if timers_waited {
+            let mut actions = Vec::new();
+            self.core.handle_timeout(now, &mut self.kernel, &mut actions);
+            self.decided(now, actions);
+        }
+        (queries, timers_waited)
+    }
+
+    fn begin_removal(&mut self, now: Instant, decided: Instant, entry: Entry) {
+        let removal = Removal {
+            due: now + REMOVAL_DELAY,
+            known: decided,
+        };
+        self.removals.insert(entry, removal);
+    }
+
+    /// Deletes what no report has refreshed since the core decided, and finds out what was refreshed.
+    fn finish_removals(&mut self, now: Instant) -> Vec<Found> {
+        let due: Vec<_> = self
+            .removals
+            .iter()
+            .filter(|(_, removal)| removal.due <= now)
+            .map(|(&entry, &removal)| (entry, removal))
+            .collect();
+        let mut found = Vec::new();
+        for ((group, source), Removal { known, .. }) in due {
+            self.removals.remove(&(group, source));
+            match source {
+                None => {
+                    if let (Deletion::Newer, Some(entry)) = self.kernel.delete_group(group, known) {
+                        found.push(Found {
+                            exclude: entry.last_report.iter().any(|&time| time != 0),
+                            incomplete: entry.flags & GroupFlags::LOST != 0,
+                            last_report: entry.last_report.map(time),
+                            reporter: Ipv4Addr::from_bits(entry.reporter),
+                            ..nothing_of(group)
+                        });
+                    }
+                }
+                Some(source) => {
+                    if let (Deletion::Newer, Some(entry)) = self.kernel.delete_source(group, source, known) {
+                        found.push(Found {
+                            reporter: Ipv4Addr::from_bits(entry.reporter),
+                            sources: vec![(source, Instant::from_nanos(entry.last_report))],
+                            ..nothing_of(group)
+                        });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether an entry of the kernel's maps is on its way out.
+    pub(crate) fn is_leaving(&self, group: Ipv4Addr, source: Option<Ipv4Addr>) -> bool {
+        self.removals.contains_key(&(group, source))
+    }
+
+    /// Goes through the maps for entries that the agent was not told of, or not completely; with `all`, for every entry,
+    /// since a new agent was told of none.
+    fn scan(&mut self, all: bool) -> Vec<Found> {
+        let marks = GroupFlags::PENDING | GroupFlags::LOST;
+        let mut groups: BTreeMap<Ipv4Addr, Vec<(Ipv4Addr, Instant)>> = BTreeMap::new();
+        for (&group, entry) in &self.kernel.groups {
+            if all || entry.flags & marks != 0 {
+                groups.insert(group, Vec::new());
+            }
+        }
+        for (&(group, source), entry) in &self.kernel.sources {
+            if all || entry.flags & SourceFlags::PENDING != 0 {
+                let time = Instant::from_nanos(entry.last_report);
+                groups.entry(group).or_default().push((source, time));
+            }
+        }
+        groups
+            .into_iter()
+            .filter_map(|(group, sources)| {
+                let entry = self.kernel.change_group(group, marks, 0)?;
+                Some(describe(group, &entry, sources, all))
+            })
+            .collect()
+    }
+
+    /// Reads what the core says about each group.
+    pub(crate) fn look(&mut self, now: Instant, scenario: &Scenario) {
+        for (index, &group) in scenario.groups.iter().enumerate() {
+            let view = if self.alive {
+                view(&self.core, &mut self.kernel, now, group, &scenario.sources)
+            } else {
+                View {
+                    known: false,
+                    forwards: vec![false; scenario.sources.len()],
+                }
+            };
+            self.views[index] = view;
+        }
+    }
+
+    /// The sources of a group that the core has timers for.
+    pub(crate) fn requested(&mut self, now: Instant, group: Ipv4Addr) -> Option<BTreeSet<Ipv4Addr>> {
+        let view = self.core.group(now, LINK, group, &mut self.kernel)?;
+        Some(
+            view.sources
+                .iter()
+                .filter(|source| source.forwarding)
+                .map(|source| source.source)
+                .collect(),
+        )
+    }
+}
+
+fn nothing_of(group: Ipv4Addr) -> Found {
+    Found {
+        interface: LINK,
+        group,
+        exclude: false,
+        incomplete: false,
+        last_report: [None; 3],
+        reporter: Ipv4Addr::UNSPECIFIED,
+        sources: Vec::new(),
+    }
+}
+
+/// What a scan says about a group. After a restart, a group that was reported in EXCLUDE mode and that no report may
+/// refresh had sources excluded, or none of its timers runs any more: the maps do not say, so the hosts are to be asked.
+fn describe(group: Ipv4Addr, entry: &GroupEntry, sources: Vec<(Ipv4Addr, Instant)>, adopting: bool) -> Found {
+    let was_reported = entry.last_report.iter().any(|&time| time != 0);
+    let refreshable = entry.flags & REFRESH != 0;
+    Found {
+        exclude: entry.flags & (GroupFlags::EXCLUDE | GroupFlags::LOST_JOIN) != 0
+            || refreshable
+            || (adopting && was_reported),
+        incomplete: entry.flags & GroupFlags::LOST != 0 || (adopting && was_reported && !refreshable),
+        last_report: entry.last_report.map(time),
+        reporter: Ipv4Addr::from_bits(entry.reporter),
+        sources,
+        ..nothing_of(group)
+    }
+}
+
+fn view(
+    core: &igmp_core::Router,
+    kernel: &mut Kernel,
+    now: Instant,
+    group: Ipv4Addr,
+    sources: &[Ipv4Addr],
+) -> View {
+    let Some(view) = core.group(now, LINK, group, kernel) else {
+        return View {
+            known: false,
+            forwards: vec![false; sources.len()],
+        };
+    };
+    let exclude = view.filter_mode == igmp_core::FilterMode::Exclude;
+    let forwards = sources
+        .iter()
+        .map(|&source| {
+            view.sources
+                .iter()
+                .find(|entry| entry.source == source)
+                .map_or(exclude, |entry| entry.forwarding)
+        })
+        .collect();
+    View {
+        known: true,
+        forwards,
+    }
+}
+
+/// How long the agent takes at most until the core's state follows a frame: the wait for the wake-up, a decision under
+/// way, and the second step of a removal that a report has overtaken.
+pub(crate) fn handling(event_delay: Duration, deciding: Duration) -> Duration {
+    event_delay + deciding * 4 + REMOVAL_DELAY + Duration::from_millis(1)
+}
