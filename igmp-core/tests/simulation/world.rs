@@ -717,7 +717,10 @@ impl<'a> World<'a> {
                 return;
             }
         }
-        if scenario.weather == Weather::Fair {
+        // Without the S flag of version 3 a repeated query lowers the timers of the other routers once more though it has
+        // been answered, and the answer that they heard may be what keeps hosts quiet. Only the querier can promise then.
+        let promises = scenario.config.version != 2 || router.is_querier();
+        if scenario.weather == Weather::Fair && promises {
             let starved = self
                 .wanted
                 .iter()
