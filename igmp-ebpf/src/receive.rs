@@ -6,7 +6,9 @@ use aya_ebpf::{
         xdp_md,
     },
     helpers::bpf_ktime_get_ns,
+    programs::XdpContext,
 };
+use aya_log_ebpf::debug;
 use igmp_wire::{
     Refusal,
     abi::{InterfaceConfig, InterfaceFlags, InterfaceKey},
@@ -86,6 +88,14 @@ fn igmp(packet: XdpPacket, envelope: &Envelope) -> u32 {
         Ok(()) => XDP_DROP,
         Err(refusal) => {
             counters.dropped(refusal);
+            // The verifier removes this unless the agent asked for it when it loaded the program.
+            debug!(
+                &XdpContext::new(packet.context()),
+                "refused a packet from {:i} on interface {}: {}",
+                judgement.source.to_bits(),
+                ifindex,
+                refusal.name()
+            );
             // Types that are not ours may be somebody else's on this router.
             if refusal == Refusal::UnknownType {
                 XDP_PASS

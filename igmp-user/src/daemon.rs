@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config},
     control::{self, ControlSocket, Handle, MONITOR_BACKLOG, REQUEST_BACKLOG},
     kernel::{BpfLogLevel, Kernel, LoadOptions},
-    netlink, privileges,
+    netlink, privileges, readiness,
     sys::PacketSocket,
 };
 
@@ -103,7 +103,7 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
     // Before anything is attached: another igmpd must not lose its programs to this one.
     let socket = ControlSocket::bind(&config.control_socket)?;
     let interfaces = netlink::watch().await?;
-    let kernel = Kernel::load(&LoadOptions {
+    let mut kernel = Kernel::load(&LoadOptions {
         max_groups: config.max_groups,
         max_entries: config.max_entries,
         event_ring_len: config.event_ring_size,
@@ -116,6 +116,9 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
             config::BpfLogLevel::Debug => BpfLogLevel::Debug,
         },
     })?;
+    if let Some(logger) = kernel.take_logger() {
+        tokio::spawn(readiness::forward_log(logger));
+    }
     let packets = PacketSocket::new().context("cannot open a socket for queries")?;
 
     let (monitor, _) = broadcast::channel(MONITOR_BACKLOG);

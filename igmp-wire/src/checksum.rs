@@ -113,7 +113,7 @@ impl<P: Packet, const N: usize> Walk<P> for Summing<N> {
 /// Sums 16-bit words in native order, four bytes at a time. `N` is a multiple of four.
 #[inline(always)]
 fn add<const N: usize>(bytes: [u8; N]) -> u64 {
-    const { assert!(N % 4 == 0) };
+    const { assert!(N.is_multiple_of(4)) };
     let (words, _) = bytes.as_chunks::<4>();
     let mut total = 0;
     for word in words {

@@ -18,8 +18,16 @@ pub enum KernelError {
     /// The object lacks a map or program: igmpd and object are of different builds.
     #[error("the XDP program has no `{0}`; igmpd and its XDP program are of different builds")]
     Missing(&'static str),
-    /// A program was refused.
-    #[error("the kernel refused the program {program}: {source}")]
+    /// A program was refused when it was loaded.
+    #[error("the kernel refused the program {program}: {reason}; it needs Linux 6.1 or newer")]
+    Refused {
+        /// The program's name.
+        program: &'static str,
+        /// What the verifier said last, or the system call's error.
+        reason: String,
+    },
+    /// A program could not be run or looked at.
+    #[error("the program {program} failed: {source}")]
     Program {
         /// The program's name.
         program: &'static str,
@@ -65,6 +73,39 @@ pub enum KernelError {
 }
 
 impl KernelError {
+    /// Describes why a program was refused. The verifier's log has thousands of lines, of which the one with the reason is
+    /// near the end; the whole of it goes to the debug log.
+    pub(super) fn refused(program: &'static str, error: ProgramError) -> Self {
+        let ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } = &error
+        else {
+            return Self::Refused {
+                program,
+                reason: error.to_string(),
+            };
+        };
+        let log = verifier_log.to_string();
+        tracing::debug!("verifier log of {program}:\n{log}");
+        let is_reason = |line: &&str| {
+            !line.is_empty()
+                && !["processed ", "verification time", "stack depth"]
+                    .iter()
+                    .any(|start| line.starts_with(start))
+        };
+        let last = log
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(is_reason)
+            .unwrap_or_default();
+        Self::Refused {
+            program,
+            reason: format!("{io_error} ({last})"),
+        }
+    }
+
     /// Wraps the error of a map operation.
     pub(super) fn map(what: &'static str) -> impl FnOnce(MapError) -> Self {
         move |source| Self::Map {

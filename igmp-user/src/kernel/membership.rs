@@ -21,7 +21,7 @@ use crate::sys::Plain;
 
 /// How long packets may be in the hands of the XDP program. One takes microseconds; a CPU that the hypervisor has taken
 /// away may take longer.
-const REMOVAL_DELAY: Duration = Duration::from_millis(20);
+const REMOVAL_DELAY: Duration = Duration::from_millis(5);
 
 /// A change of the core's state that the kernel must know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,15 +2,15 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`object`] | the BPF object and how it is loaded |
-//! | [`pins`] | what outlives the process in the BPF file system |
-//! | [`attach`] | attaching to interfaces and taking links over |
-//! | [`interfaces`] | configuration, usage and counters of interfaces |
-//! | [`command`] | changing entries in place |
-//! | [`membership`] | keeping the kernel's groups and sources in step with the core's |
-//! | [`scan`] | finding what the ring had no room for |
-//! | [`events`] | the ring |
-//! | [`error`] | what can go wrong, in sentences for an operator |
+//! | `object` | the BPF object and how it is loaded |
+//! | `pins` | what outlives the process in the BPF file system |
+//! | `attach` | attaching to interfaces and taking links over |
+//! | `interfaces` | configuration, usage and counters of interfaces |
+//! | `command` | changing entries in place |
+//! | `membership` | keeping the kernel's groups and sources in step with the core's |
+//! | `scan` | finding what the ring had no room for |
+//! | `events` | the ring |
+//! | `error` | what can go wrong, in sentences for an operator |
 
 mod attach;
 mod command;
@@ -28,6 +28,7 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf},
 };
+use aya_log::EbpfLogger;
 use igmp_wire::abi::{
     GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage, SourceEntry,
     SourceKey,
@@ -53,6 +54,8 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, Plain<InterfaceCounters>>,
     events: RingBuf<MapData>,
     lost: Array<MapData, u64>,
+    /// Reads what the XDP program logs, where that was asked for.
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
     /// Attached interfaces, by index.
     links: HashMap<u32, Attachment>,
     /// Where maps and links are pinned, if they are.
@@ -74,6 +77,12 @@ impl Kernel {
     /// Whether the maps and links will outlive a killed process.
     pub fn is_pinned(&self) -> bool {
         self.pins.is_some()
+    }
+
+    /// Takes the reader of the XDP program's own log, whose descriptor becomes readable when there is something to
+    /// [`flush`](EbpfLogger::flush) to the `log` crate. `None` unless `bpf-log-level` asked for one.
+    pub fn take_logger(&mut self) -> Option<EbpfLogger<&'static dyn log::Log>> {
+        self.logger.take()
     }
 
     /// Lets go of the kernel. With `keep_pins` the programs stay attached and go on refreshing what they know, until

@@ -7,6 +7,7 @@ use aya::{
     maps::{Map, MapData, RingBuf},
     programs::Xdp,
 };
+use aya_log::EbpfLogger;
 use igmp_wire::abi::{EVENT_RING_LEN, name};
 use tracing::warn;
 
@@ -18,17 +19,17 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ig
 /// How much the XDP program itself logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BpfLogLevel {
-    /// Nothing; the log statements are removed from the program when it is loaded.
+    /// Nothing; the verifier removes the log statements from the program when it is loaded.
     #[default]
-    Off,
+    Off = 0,
     /// Errors.
-    Error,
+    Error = 1,
     /// And warnings.
-    Warn,
+    Warn = 2,
     /// And information.
-    Info,
-    /// And every decision.
-    Debug,
+    Info = 3,
+    /// And every packet that is refused.
+    Debug = 4,
 }
 
 /// What is decided when the object is loaded.
@@ -92,13 +93,33 @@ impl Kernel {
                 }
             });
         let adopted = pins.as_ref().is_some_and(Pins::adopted);
+        match Self::load_with(options, pins.as_ref()) {
+            Ok(mut kernel) => {
+                kernel.pins = pins;
+                kernel.adopted = adopted;
+                Ok(kernel)
+            }
+            Err(error) => {
+                // What an earlier igmpd left goes on working for the next one; what was made just now goes.
+                if let Some(pins) = pins
+                    && !adopted
+                {
+                    pins.remove();
+                }
+                Err(error)
+            }
+        }
+    }
 
+    fn load_with(options: &LoadOptions, pins: Option<&Pins>) -> Result<Self, KernelError> {
+        let log_level = options.log_level as u8;
         let mut loader = EbpfLoader::new();
         loader
+            .override_global("AYA_LOG_LEVEL", &log_level, false)
             .map_max_entries(name::GROUPS, options.max_groups)
             .map_max_entries(name::SOURCES, options.max_entries)
             .map_max_entries(name::EVENTS, options.event_ring_len);
-        let paths: Vec<(&str, PathBuf)> = match &pins {
+        let paths: Vec<(&str, PathBuf)> = match pins {
             Some(pins) => MAPS.iter().map(|map| (*map, pins.map(map))).collect(),
             None => Vec::new(),
         };
@@ -111,11 +132,14 @@ impl Kernel {
         for program in [name::PROGRAM, name::CONTROL] {
             xdp(&mut ebpf, program)?
                 .load()
-                .map_err(|source| KernelError::Program {
-                    program,
-                    source: Box::new(source),
-                })?;
+                .map_err(|error| KernelError::refused(program, error))?;
         }
+        let logger = match options.log_level {
+            BpfLogLevel::Off => None,
+            _ => EbpfLogger::init(&mut ebpf)
+                .inspect_err(|error| warn!("no log of the XDP program: {error}"))
+                .ok(),
+        };
 
         Ok(Self {
             interfaces: typed(&mut ebpf, name::INTERFACES)?,
@@ -126,9 +150,10 @@ impl Kernel {
             events: typed::<RingBuf<MapData>>(&mut ebpf, name::EVENTS)?,
             lost: typed(&mut ebpf, name::LOST)?,
             ebpf,
+            logger,
             links: HashMap::new(),
-            pins,
-            adopted,
+            pins: None,
+            adopted: false,
             removals: Removals::default(),
             prefetched: HashMap::new(),
         })
