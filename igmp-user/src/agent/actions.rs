@@ -12,23 +12,26 @@ impl Agent {
     ///
     /// The kernel's maps are first: a host that answers a query must find them as the core thinks they are.
     pub(super) fn carry_out(&mut self, now: Instant) {
-        let actions = std::mem::take(&mut self.actions);
-        if actions.is_empty() {
-            return;
-        }
-        let changes: Vec<MapChange> = actions.iter().filter_map(map_change).collect();
-        if let Err(error) = self.kernel.apply(now, &changes) {
-            error!("the kernel's maps do not follow: {error}");
-        }
-        for action in actions {
-            match action {
-                Action::SendQuery(query) => self.send(now, &query),
-                Action::Notify(notification) => self.notify(&notification),
-                Action::Warn(warning) => self.warn(&warning),
-                Action::SetGroup { .. }
-                | Action::RemoveGroup { .. }
-                | Action::SetSource { .. }
-                | Action::RemoveSource { .. } => {}
+        while !self.actions.is_empty() {
+            let actions = std::mem::take(&mut self.actions);
+            let changes: Vec<MapChange> = actions.iter().filter_map(map_change).collect();
+            let refreshed = self.kernel.apply(now, &changes).unwrap_or_else(|error| {
+                error!("the kernel's maps do not follow: {error}");
+                Vec::new()
+            });
+            for action in actions {
+                match action {
+                    Action::SendQuery(query) => self.send(now, &query),
+                    Action::Notify(notification) => self.notify(&notification),
+                    Action::Warn(warning) => self.warn(&warning),
+                    Action::SetGroup { .. }
+                    | Action::RemoveGroup { .. }
+                    | Action::SetSource { .. }
+                    | Action::RemoveSource { .. } => {}
+                }
+            }
+            for found in refreshed {
+                self.handle(Event::Found(found));
             }
         }
     }

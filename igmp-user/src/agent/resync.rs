@@ -1,7 +1,7 @@
 //! Groups in the kernel's maps that the core was not told of: after a restart, when the ring was full, and what is left
 //! of interfaces that are no longer served.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use igmp_core::{Duration, Event, Found, InterfaceId};
 use igmp_wire::abi::{GroupKey, SourceKey};
@@ -16,14 +16,26 @@ const SCAN_PAUSE_FACTOR: u64 = 4;
 
 impl Agent {
     /// Looks at what an earlier agent left, and keeps its slots for the interfaces that had them.
+    ///
+    /// The ring may hold events that the earlier agent never read. They are older than what the maps say now, so they
+    /// are not replayed: everything that hosts want is in the maps already, and of groups for which something else was
+    /// reported the hosts are asked.
     pub(super) fn adopt(&mut self) -> Vec<Found> {
         if !self.kernel.adopted() {
             return Vec::new();
         }
-        let found = self.kernel.scan(true).unwrap_or_else(|error| {
+        let mut unread = BTreeSet::new();
+        let limit = self.config.event_ring_size as usize / igmp_wire::abi::Event::LEN;
+        self.kernel.drain_events(limit, &mut |event, _| {
+            unread.insert((InterfaceId(event.slot), Ipv4Addr::from_bits(event.group)));
+        });
+        let mut found = self.kernel.scan(true).unwrap_or_else(|error| {
             error!("memberships that an earlier igmpd left are not taken over: {error}");
             Vec::new()
         });
+        for found in &mut found {
+            found.incomplete |= unread.contains(&(found.interface, found.group));
+        }
         self.adopted = self
             .kernel
             .interfaces()

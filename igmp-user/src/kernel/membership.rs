@@ -125,14 +125,16 @@ fn group_of(key: SourceKey) -> GroupKey {
 }
 
 impl Kernel {
-    /// Carries out changes, in order. `now` is the time that the core was given when it decided on them.
+    /// Carries out changes, in order, and returns entries that are to be removed although a report refreshed them after
+    /// `now`, the time that the core was given when it decided. They stay until the second step; the core is to hear of
+    /// them at once.
     ///
     /// # Errors
     ///
     /// [`KernelError::Program`] where the kernel refuses.
-    pub fn apply(&mut self, now: Instant, changes: &[MapChange]) -> Result<(), KernelError> {
+    pub fn apply(&mut self, now: Instant, changes: &[MapChange]) -> Result<Vec<Found>, KernelError> {
         if changes.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut commands = Vec::with_capacity(changes.len());
         for change in changes {
@@ -192,18 +194,26 @@ impl Kernel {
             }
             commands.push(next);
         }
-        let full = self
-            .run(&commands)?
-            .iter()
-            .filter(|result| CommandStatus::from_code(result.status) == CommandStatus::Full)
-            .count();
+        let mut full = 0;
+        let mut refreshed = Vec::new();
+        for (change, result) in changes.iter().zip(self.run(&commands)?) {
+            let removes = matches!(
+                change,
+                MapChange::RemoveGroup { .. } | MapChange::RemoveSource { .. }
+            );
+            match CommandStatus::from_code(result.status) {
+                CommandStatus::Full => full += 1,
+                CommandStatus::Done if removes && is_newer(&result, now) => refreshed.push(found(&result)),
+                _ => {}
+            }
+        }
         if full > 0 {
             // The agent's own state is not affected; reports of these just become events again and again.
             warn!(
                 "the kernel's maps are full: {full} entries are kept by the agent alone; raise max-groups or max-entries"
             );
         }
-        Ok(())
+        Ok(refreshed)
     }
 
     /// When [`Kernel::finish_removals`] is to be called next.
@@ -244,6 +254,11 @@ impl Kernel {
             .collect();
         self.run(&commands)
     }
+}
+
+/// Whether a report refreshed an entry after `known`.
+fn is_newer(entry: &Command, known: Instant) -> bool {
+    entry.last_report.iter().any(|&time| time > known.as_nanos())
 }
 
 /// What an entry that was not deleted says.

@@ -197,7 +197,13 @@ fn a_refresh_after_the_decision_keeps_the_entry() {
     let removal = [MapChange::RemoveSource {
         key: source_key(GROUP, SOURCE),
     }];
-    xdp.kernel.apply(decided, &removal).expect("the change is made");
+    let refreshed = xdp.kernel.apply(decided, &removal).expect("the change is made");
+    let listed: Vec<_> = refreshed
+        .iter()
+        .flat_map(|found| &found.sources)
+        .map(|&(source, _)| source)
+        .collect();
+    assert_eq!(listed, [SOURCE], "the core hears of it at once");
     let found = xdp.kernel.finish_removals(later()).expect("it runs");
     assert_eq!(found.len(), 1);
     assert_eq!(

@@ -40,11 +40,11 @@ pub(crate) fn explain(workspace: &Workspace, need: Need, missing: &[Missing]) {
                 names.join(" ")
             );
             match rustup {
-                Some(toolchain) => {
+                Some(toolchain) if !prefers_packages() => {
                     println!("  {}", command::display(&add_sources(toolchain)));
                     println!("    or, where that cannot be fetched: {apt}");
                 }
-                None => println!("  {apt}"),
+                _ => println!("  {apt}"),
             }
         }
     }
@@ -73,10 +73,13 @@ pub(crate) fn everything(workspace: &Workspace, need: Need, missing: &[Missing])
     let mut wanted: Vec<Package> = debian(missing).copied().collect();
     for item in missing {
         let Missing::Core { rustup } = item else { continue };
-        if rustup
-            .as_ref()
-            .is_none_or(|toolchain| !added_by_rustup(toolchain))
-        {
+        // As root on Debian the compiler, its LLVM and the sources come as one matching set, which is what the linker's
+        // version is pinned to. Elsewhere rustup adds the sources to a toolchain of the user's own.
+        let by_packages = prefers_packages()
+            || rustup
+                .as_ref()
+                .is_none_or(|toolchain| !added_by_rustup(toolchain));
+        if by_packages {
             wanted.extend(packages::toolchain(need));
         }
     }
@@ -99,6 +102,11 @@ pub(crate) fn everything(workspace: &Workspace, need: Need, missing: &[Missing])
         )?;
     }
     Ok(())
+}
+
+/// Whether the compiler for the XDP program comes from Debian's packages.
+fn prefers_packages() -> bool {
+    command::is_root() && Path::new("/usr/bin/apt-get").exists()
 }
 
 fn debian(missing: &[Missing]) -> impl Iterator<Item = &Package> {
