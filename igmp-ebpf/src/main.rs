@@ -22,6 +22,10 @@
     internal_features,
     reason = "the only way to atomic operations on the BPF target"
 )]
+#![expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key or value given by value is copied to the stack, of which there are 512 bytes"
+)]
 #![feature(adt_const_params, core_intrinsics)]
 
 mod atomic;
