@@ -9,6 +9,16 @@
 //! ```
 //!
 //! `IGMP_SIM_SEEDS=100000` runs more of them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `scenario`, `rng` | what a seed stands for |
+//! | `world` | what happens, in the order of time, and the checks |
+//! | `host`, `router`, `kernel` | those on the link; a router is a core with an agent and a kernel |
+//! | `link`, `message` | the network between them, and what is said on it |
+//! | `ledger` | what a router owes by what it has received |
+//! | `failure`, `trace` | what a check found, and what led to it |
+//! | `sabotage` | faults that the checks have to find |
 
 mod failure;
 mod host;
@@ -30,9 +40,9 @@ use std::{
 };
 
 use failure::{Failure, Kind};
-use ledger::seconds;
 use sabotage::Sabotage;
 use scenario::Scenario;
+use trace::seconds;
 use world::{Tally, World};
 
 /// How many seeds are run where nothing else is asked for.

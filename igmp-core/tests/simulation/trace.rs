@@ -4,8 +4,6 @@ use core::net::Ipv4Addr;
 
 use igmp_core::Instant;
 
-use crate::ledger::seconds;
-
 /// A record of what happened. It is empty unless it is asked for: a seed is run again to get it.
 #[derive(Default)]
 pub(crate) struct Trace {
@@ -42,4 +40,9 @@ impl Trace {
         lines.reverse();
         lines
     }
+}
+
+/// Seconds of virtual time.
+pub(crate) fn seconds(at: Instant) -> f64 {
+    at.since(Instant::ZERO).as_secs_f64()
 }

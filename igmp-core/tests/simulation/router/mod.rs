@@ -2,15 +2,26 @@
 //!
 //! The agent wakes up for events and deadlines, tells the core, and carries out the actions a little later. Meanwhile the
 //! kernel goes on by itself, which is where memberships could get lost.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `removals` | deleting entries of the kernel's maps in two steps |
+//! | `resync` | entries that the agent was not told of: after a restart, and when the ring was full |
+//! | `views` | what the core says of its groups |
+
+mod removals;
+mod resync;
+mod views;
 
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use igmp_core::{Action, Duration, Event, Found, Instant, SendQuery};
-use igmp_wire::abi::{GroupEntry, GroupFlags, SourceFlags};
+use igmp_core::{Action, Duration, Event, Instant, SendQuery};
+use igmp_wire::abi::GroupFlags;
 
+use self::removals::{Entry, REMOVAL_DELAY, Removal};
 use crate::{
-    kernel::{Deletion, Kernel, LINK, time},
+    kernel::{Kernel, LINK},
     ledger::{Ledger, View},
     sabotage::Sabotage,
     scenario::Scenario,
@@ -27,20 +38,6 @@ enum Work {
         actions: Vec<Action>,
     },
 }
-
-/// A group (`None`), or a source of it.
-type Entry = (Ipv4Addr, Option<Ipv4Addr>);
-
-/// The second step of a removal. The first, by which reports stop to refresh the entry silently, is done at once.
-#[derive(Clone, Copy, Debug)]
-struct Removal {
-    due: Instant,
-    /// Reports up to here were known when the removal was decided on.
-    known: Instant,
-}
-
-/// How long after the first step of a removal the second follows.
-const REMOVAL_DELAY: Duration = Duration::from_millis(20);
 
 const REFRESH: u32 = GroupFlags::REFRESH_V1 | GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3;
 
@@ -131,43 +128,6 @@ impl Router {
         self.control.clear();
         if !keep_maps {
             self.kernel = Kernel::new(scenario.ring, scenario.config.version, scenario.sabotage);
-        }
-    }
-
-    /// The agent starts again and adopts what is in the maps.
-    pub(crate) fn restart(&mut self, now: Instant, scenario: &Scenario) {
-        self.alive = true;
-        self.core = igmp_core::Router::new();
-        self.starting = true;
-        self.timers_wait = false;
-        self.lost_seen = self.kernel.lost;
-        self.removals.clear();
-        self.announce(scenario);
-        let Self { kernel, ledger, .. } = self;
-        ledger.adopted(now, |group, source| match source {
-            None => kernel
-                .groups
-                .get(&group)
-                .and_then(|entry| entry.last_report.into_iter().max())
-                .and_then(time),
-            Some(source) => kernel
-                .sources
-                .get(&(group, source))
-                .and_then(|entry| time(entry.last_report)),
-        });
-        // What waits in the ring was meant for an agent that knew what came before it. The maps already have whatever it
-        // added to memberships; of what it took away the hosts are asked.
-        let unheard: BTreeSet<_> = kernel
-            .ring
-            .drain(..)
-            .filter_map(|event| match event {
-                Event::Report(report) => Some(report.group),
-                _ => None,
-            })
-            .collect();
-        for mut found in self.scan(true) {
-            found.incomplete |= unheard.contains(&found.group);
-            self.control.push_back(Event::Found(found));
         }
     }
 
@@ -319,166 +279,6 @@ impl Router {
             self.decided(now, actions);
         }
         (queries, timers_waited)
-    }
-
-    fn begin_removal(&mut self, now: Instant, decided: Instant, entry: Entry) {
-        let removal = Removal {
-            due: now + REMOVAL_DELAY,
-            known: decided,
-        };
-        self.removals.insert(entry, removal);
-    }
-
-    /// Deletes what no report has refreshed since the core decided, and finds out what was refreshed.
-    fn finish_removals(&mut self, now: Instant) -> Vec<Found> {
-        let due: Vec<_> = self
-            .removals
-            .iter()
-            .filter(|(_, removal)| removal.due <= now)
-            .map(|(&entry, &removal)| (entry, removal))
-            .collect();
-        let mut found = Vec::new();
-        for ((group, source), Removal { known, .. }) in due {
-            self.removals.remove(&(group, source));
-            match source {
-                None => {
-                    if let (Deletion::Newer, Some(entry)) = self.kernel.delete_group(group, known) {
-                        found.push(Found {
-                            exclude: entry.last_report.iter().any(|&time| time != 0),
-                            incomplete: entry.flags & GroupFlags::LOST != 0,
-                            last_report: entry.last_report.map(time),
-                            reporter: Ipv4Addr::from_bits(entry.reporter),
-                            ..nothing_of(group)
-                        });
-                    }
-                }
-                Some(source) => {
-                    if let (Deletion::Newer, Some(entry)) = self.kernel.delete_source(group, source, known) {
-                        found.push(Found {
-                            reporter: Ipv4Addr::from_bits(entry.reporter),
-                            sources: vec![(source, Instant::from_nanos(entry.last_report))],
-                            ..nothing_of(group)
-                        });
-                    }
-                }
-            }
-        }
-        found
-    }
-
-    /// Whether an entry of the kernel's maps is on its way out.
-    pub(crate) fn is_leaving(&self, group: Ipv4Addr, source: Option<Ipv4Addr>) -> bool {
-        self.removals.contains_key(&(group, source))
-    }
-
-    /// Goes through the maps for entries that the agent was not told of, or not completely; with `all`, for every entry,
-    /// since a new agent was told of none.
-    fn scan(&mut self, all: bool) -> Vec<Found> {
-        let marks = GroupFlags::PENDING | GroupFlags::LOST;
-        let mut groups: BTreeMap<Ipv4Addr, Vec<(Ipv4Addr, Instant)>> = BTreeMap::new();
-        for (&group, entry) in &self.kernel.groups {
-            if all || entry.flags & marks != 0 {
-                groups.insert(group, Vec::new());
-            }
-        }
-        for (&(group, source), entry) in &self.kernel.sources {
-            if all || entry.flags & SourceFlags::PENDING != 0 {
-                let time = Instant::from_nanos(entry.last_report);
-                groups.entry(group).or_default().push((source, time));
-            }
-        }
-        groups
-            .into_iter()
-            .filter_map(|(group, sources)| {
-                let entry = self.kernel.change_group(group, marks, 0)?;
-                Some(describe(group, &entry, sources, all))
-            })
-            .collect()
-    }
-
-    /// Reads what the core says about each group.
-    pub(crate) fn look(&mut self, now: Instant, scenario: &Scenario) {
-        for (index, &group) in scenario.groups.iter().enumerate() {
-            let view = if self.alive {
-                view(&self.core, &mut self.kernel, now, group, &scenario.sources)
-            } else {
-                View {
-                    known: false,
-                    forwards: vec![false; scenario.sources.len()],
-                }
-            };
-            self.views[index] = view;
-        }
-    }
-
-    /// The sources of a group that the core has timers for.
-    pub(crate) fn requested(&mut self, now: Instant, group: Ipv4Addr) -> Option<BTreeSet<Ipv4Addr>> {
-        let view = self.core.group(now, LINK, group, &mut self.kernel)?;
-        Some(
-            view.sources
-                .iter()
-                .filter(|source| source.forwarding)
-                .map(|source| source.source)
-                .collect(),
-        )
-    }
-}
-
-fn nothing_of(group: Ipv4Addr) -> Found {
-    Found {
-        interface: LINK,
-        group,
-        exclude: false,
-        incomplete: false,
-        last_report: [None; 3],
-        reporter: Ipv4Addr::UNSPECIFIED,
-        sources: Vec::new(),
-    }
-}
-
-/// What a scan says about a group. After a restart, a group that was reported in EXCLUDE mode and that no report may
-/// refresh had sources excluded, or none of its timers runs any more: the maps do not say, so the hosts are to be asked.
-fn describe(group: Ipv4Addr, entry: &GroupEntry, sources: Vec<(Ipv4Addr, Instant)>, adopting: bool) -> Found {
-    let was_reported = entry.last_report.iter().any(|&time| time != 0);
-    let refreshable = entry.flags & REFRESH != 0;
-    Found {
-        exclude: entry.flags & (GroupFlags::EXCLUDE | GroupFlags::LOST_JOIN) != 0
-            || refreshable
-            || (adopting && was_reported),
-        incomplete: entry.flags & GroupFlags::LOST != 0 || (adopting && was_reported && !refreshable),
-        last_report: entry.last_report.map(time),
-        reporter: Ipv4Addr::from_bits(entry.reporter),
-        sources,
-        ..nothing_of(group)
-    }
-}
-
-fn view(
-    core: &igmp_core::Router,
-    kernel: &mut Kernel,
-    now: Instant,
-    group: Ipv4Addr,
-    sources: &[Ipv4Addr],
-) -> View {
-    let Some(view) = core.group(now, LINK, group, kernel) else {
-        return View {
-            known: false,
-            forwards: vec![false; sources.len()],
-        };
-    };
-    let exclude = view.filter_mode == igmp_core::FilterMode::Exclude;
-    let forwards = sources
-        .iter()
-        .map(|&source| {
-            view.sources
-                .iter()
-                .find(|entry| entry.source == source)
-                .map_or(exclude, |entry| entry.forwarding)
-        })
-        .collect();
-    View {
-        known: true,
-        forwards,
     }
 }
 

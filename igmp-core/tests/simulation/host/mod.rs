@@ -1,13 +1,26 @@
 //! A host (RFC 9776 §5 and §7.2, RFC 2236 §3 and §6, RFC 1112 Appendix I).
+//!
+//! | module | holds |
+//! |---|---|
+//! | `membership` | what it wants of a group, and what it has yet to say about it |
+//! | `reports` | the messages it says it with |
+
+mod membership;
+mod reports;
 
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use igmp_core::{Duration, Instant};
-use igmp_wire::igmp::{RecordKind, float};
+use igmp_wire::igmp::float;
 
+pub(crate) use self::{membership::Filter, reports::Outgoing};
+use self::{
+    membership::{Membership, Response},
+    reports::{answer, change_records, current_state, older_report, unsolicited},
+};
 use crate::{
-    message::{Message, Query, Record},
+    message::{Message, Query},
     rng::Rng,
 };
 
@@ -21,58 +34,6 @@ pub(crate) const V1_RESPONSE: Duration = Duration::from_secs(10);
 const OLDER_QUERIER_PRESENT: Duration = Duration::from_secs(350);
 /// Version 1 Router Present Timeout of a version 2 host (RFC 2236 §8.11).
 const V1_ROUTER_PRESENT: Duration = Duration::from_secs(400);
-
-/// What a host wants of a group (RFC 9776 §3.2). INCLUDE of nothing is no membership.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
-    pub(crate) exclude: bool,
-    pub(crate) sources: BTreeSet<Ipv4Addr>,
-}
-
-impl Filter {
-    pub(crate) fn is_member(&self) -> bool {
-        self.exclude || !self.sources.is_empty()
-    }
-
-    pub(crate) fn wants(&self, source: Ipv4Addr) -> bool {
-        self.exclude != self.sources.contains(&source)
-    }
-}
-
-/// A response to a specific query, or in versions 1 and 2 to any query, that waits for its delay to pass.
-#[derive(Clone, Debug)]
-struct Response {
-    at: Instant,
-    /// The sources asked for; empty for the whole group.
-    sources: BTreeSet<Ipv4Addr>,
-    answers: Vec<usize>,
-}
-
-/// State of one group.
-#[derive(Clone, Debug, Default)]
-struct Membership {
-    filter: Filter,
-    response: Option<Response>,
-    /// How many more State-Change Reports carry a Filter-Mode-Change record.
-    mode_left: u8,
-    /// How many more State-Change Reports carry these sources.
-    source_left: BTreeMap<Ipv4Addr, u8>,
-    /// Repetitions of the unsolicited report of versions 1 and 2, and when the next is due.
-    unsolicited: Option<(Instant, u8)>,
-}
-
-/// A message to be sent.
-pub(crate) struct Outgoing {
-    pub(crate) message: Message,
-    pub(crate) answers: Vec<usize>,
-}
-
-fn unsolicited(message: Message) -> Outgoing {
-    Outgoing {
-        message,
-        answers: Vec::new(),
-    }
-}
 
 /// A host.
 #[derive(Clone, Debug)]
@@ -363,90 +324,4 @@ impl Host {
         self.groups
             .retain(|_, membership| membership.filter.is_member() || membership.has_changes());
     }
-}
-
-impl Membership {
-    fn has_changes(&self) -> bool {
-        self.mode_left > 0 || !self.source_left.is_empty()
-    }
-}
-
-/// The records of the next State-Change Report (RFC 9776 §5.1), which is then taken as sent.
-fn change_records(group: Ipv4Addr, membership: &mut Membership) -> Vec<Record> {
-    let filter = &membership.filter;
-    let mut records = Vec::new();
-    if membership.mode_left > 0 {
-        membership.mode_left -= 1;
-        records.push(Record {
-            kind: if filter.exclude {
-                RecordKind::ToExclude
-            } else {
-                RecordKind::ToInclude
-            },
-            group,
-            sources: filter.sources.iter().copied().collect(),
-        });
-    } else {
-        for (kind, wanted) in [(RecordKind::Allow, true), (RecordKind::Block, false)] {
-            let sources: Vec<_> = membership
-                .source_left
-                .keys()
-                .copied()
-                .filter(|&source| filter.wants(source) == wanted)
-                .collect();
-            if !sources.is_empty() {
-                records.push(Record { kind, group, sources });
-            }
-        }
-    }
-    for left in membership.source_left.values_mut() {
-        *left -= 1;
-    }
-    membership.source_left.retain(|_, left| *left > 0);
-    records
-}
-
-fn current_state(group: Ipv4Addr, filter: &Filter) -> Record {
-    Record {
-        kind: if filter.exclude {
-            RecordKind::IsExclude
-        } else {
-            RecordKind::IsInclude
-        },
-        group,
-        sources: filter.sources.iter().copied().collect(),
-    }
-}
-
-fn older_report(mode: u8, group: Ipv4Addr) -> Message {
-    if mode == 1 {
-        Message::ReportV1(group)
-    } else {
-        Message::ReportV2(group)
-    }
-}
-
-/// The answer to a specific query, or to any query in versions 1 and 2.
-fn answer(mode: u8, group: Ipv4Addr, filter: &Filter, asked: &BTreeSet<Ipv4Addr>) -> Option<Message> {
-    if !filter.is_member() {
-        return None;
-    }
-    if mode < 3 {
-        return Some(older_report(mode, group));
-    }
-    if asked.is_empty() {
-        return Some(Message::ReportV3(vec![current_state(group, filter)]));
-    }
-    let sources: Vec<_> = asked
-        .iter()
-        .copied()
-        .filter(|&source| filter.wants(source))
-        .collect();
-    (!sources.is_empty()).then(|| {
-        Message::ReportV3(vec![Record {
-            kind: RecordKind::IsInclude,
-            group,
-            sources,
-        }])
-    })
 }
