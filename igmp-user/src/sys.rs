@@ -130,3 +130,51 @@ impl PacketSocket {
         }
     }
 }
+
+/// Whether an interface may take VLAN tags out of frames before XDP sees them (`rx-vlan-offload` of `ethtool -k`).
+///
+/// # Errors
+///
+/// What the kernel answers: `ENODEV` without such an interface, `EOPNOTSUPP` where its driver does not tell.
+pub fn rx_vlan_offload(interface: &str) -> io::Result<bool> {
+    /// `SIOCETHTOOL` of linux/sockios.h.
+    const SIOCETHTOOL: libc::c_ulong = 0x8946;
+    /// `ETHTOOL_GFLAGS` of linux/ethtool.h.
+    const ETHTOOL_GFLAGS: u32 = 0x25;
+    /// `ETH_FLAG_RXVLAN` of linux/ethtool.h.
+    const ETH_FLAG_RXVLAN: u32 = 1 << 8;
+
+    /// `struct ethtool_value` of linux/ethtool.h.
+    #[repr(C)]
+    struct Value {
+        command: u32,
+        data: u32,
+    }
+
+    // SAFETY: the call takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was opened just now, and nothing else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut value = Value {
+        command: ETHTOOL_GFLAGS,
+        data: 0,
+    };
+    // SAFETY: all members of the structure are integers or pointers, for which zero is valid.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    if interface.len() >= request.ifr_name.len() {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: the request and the value that it points to are writable and outlive the call.
+    let outcome = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
+    if outcome < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(value.data & ETH_FLAG_RXVLAN != 0)
+}

@@ -50,6 +50,8 @@ pub(super) struct Attachment {
     pub(super) name: String,
     /// The mode.
     pub(super) mode: XdpMode,
+    /// Whether VLANs of it are served by their tags.
+    pub(super) tagged: bool,
 }
 
 /// Everything that is wanted.
@@ -189,13 +191,13 @@ impl Plan {
                 .interfaces
                 .get(carrier)
                 .map_or(XdpMode::Auto, |carrier| carrier.xdp_mode);
-            self.attachments.insert(
-                link.ifindex,
-                Attachment {
-                    name: carrier.to_owned(),
-                    mode,
-                },
-            );
+            // Several VLANs may share a carrier that is served itself, in any order.
+            let attachment = self.attachments.entry(link.ifindex).or_insert(Attachment {
+                name: carrier.to_owned(),
+                mode,
+                tagged: false,
+            });
+            attachment.tagged |= carrier != name;
         }
     }
 }

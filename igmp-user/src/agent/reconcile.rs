@@ -19,6 +19,7 @@ use crate::{
     api::{MonitorEventKind, MonitorReason},
     config::XdpMode as Mode,
     kernel::{XdpMode, XdpWish},
+    sys,
 };
 
 /// How long to wait before the program is attached again where that failed: somebody else's may be gone by then.
@@ -99,6 +100,9 @@ impl Agent {
         }
         for (ifindex, wanted) in wanted {
             let before = self.attached.remove(&ifindex);
+            if wanted.tagged && before.as_ref().is_none_or(|before| !before.wanted.tagged) {
+                warn_of_stripped_tags(&wanted.name);
+            }
             let keep = before.as_ref().is_some_and(|attached| {
                 let same = attached.wanted.mode == wanted.mode;
                 same && attached.retry().is_none_or(|retry| now < retry)
@@ -364,5 +368,17 @@ impl Agent {
                 ),
             }
         }
+    }
+}
+
+/// Says so where tags of VLANs that are served may never reach the XDP program.
+fn warn_of_stripped_tags(interface: &str) {
+    // A driver that does not tell has no such offload.
+    if sys::rx_vlan_offload(interface).unwrap_or(false) {
+        warn!(
+            interface,
+            "its driver may take VLAN tags off before the XDP program sees them, and tagged frames then count as \
+             untagged; switch that off: ethtool -K {interface} rxvlan off"
+        );
     }
 }

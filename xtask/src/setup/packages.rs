@@ -71,6 +71,12 @@ const PROGRAMS: &[Package] = &[
         need: Need::Test,
     },
     Package {
+        name: "curl",
+        why: "asks the control socket as a script would",
+        probe: "curl",
+        need: Need::Test,
+    },
+    Package {
         name: "tcpdump",
         why: "records what tests send, for reading it",
         probe: "tcpdump",

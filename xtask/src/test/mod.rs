@@ -105,7 +105,11 @@ fn run_part(
             total.fail(format!("{name}: {error:#}"));
             return Ok(());
         }
-        cargo.arg("--package=tests");
+        // They wait for timers of the protocol most of the time, each in namespaces of its own, so that more of them than
+        // there are processors get on side by side.
+        cargo
+            .arg("--package=tests")
+            .env("RUST_TEST_THREADS", PRIVILEGED_THREADS);
     } else {
         cargo.args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"]);
     }
@@ -119,6 +123,9 @@ fn run_part(
     };
     run_tests(name, cargo.args(filter), &expected, total)
 }
+
+/// How many privileged tests run at a time.
+const PRIVILEGED_THREADS: &str = "8";
 
 fn run_checks(workspace: &Workspace, built: &Built, total: &mut Tally) {
     for Check { name, mut command } in lint::checks(workspace, &built.toolchain, &built.object) {
