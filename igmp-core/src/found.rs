@@ -82,11 +82,7 @@ impl Interface {
         let listed: Vec<Ipv4Addr> = found.sources.iter().map(|&(source, _)| source).collect();
         if !is_known {
             if joined.is_none() && list.is_empty() {
-                self.disown(address, &listed, cx);
-                cx.actions.push(Action::RemoveGroup {
-                    interface: self.id,
-                    group: address,
-                });
+                self.give_back(address, &listed, cx);
                 return;
             }
             if self.groups.len() >= parameters::limit(self.config.max_groups) {

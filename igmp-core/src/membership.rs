@@ -27,9 +27,6 @@ impl Interface {
     pub(crate) fn report<L: Liveness>(&mut self, report: &Report, cx: &mut Context<'_, L>) {
         let parameters = self.parameters();
         let address = report.group;
-        if !is_acceptable(report.kind, address, &parameters) {
-            return;
-        }
         let mut list: Vec<Ipv4Addr> = report
             .sources
             .iter()
@@ -38,6 +35,10 @@ impl Interface {
             .collect();
         list.sort_unstable();
         list.dedup();
+        if !is_acceptable(report.kind, address, &parameters) {
+            self.give_back(address, inserted(report.kind, &list), cx);
+            return;
+        }
 
         let times = if self.groups.contains_key(&address) || self.removed.contains_key(&address) {
             cx.liveness.group(self.id, address)
@@ -51,7 +52,7 @@ impl Interface {
             .get(&address)
             .map_or(CompatibilityMode::V3, |group| group.older.mode(report.time));
         let Some(translation) = compat::translate(report.kind, mode) else {
-            self.disown(address, &list, cx);
+            self.give_back(address, inserted(report.kind, &list), cx);
             return;
         };
         let kind = translation.kind;
@@ -72,14 +73,17 @@ impl Interface {
             let limit = Limit::Sources(self.config.max_group_sources);
             self.refused
                 .add(limit, (self.id, address, report.reporter), cx.now, cx.actions);
-            self.disown(address, &refused, cx);
+            self.disown(address, inserted(report.kind, &refused), cx);
         }
 
         let created = match self.groups.contains_key(&address) {
             true => None,
-            false if !makes_state(kind, &list) => return,
+            false if !makes_state(kind, &list) => {
+                self.give_back(address, inserted(report.kind, &list), cx);
+                return;
+            }
             false if self.groups.len() >= parameters::limit(self.config.max_groups) => {
-                self.refuse_group(address, report.reporter, &list, cx);
+                self.refuse_group(address, report.reporter, inserted(report.kind, &list), cx);
                 return;
             }
             false => {
@@ -293,11 +297,24 @@ impl Interface {
         let limit = Limit::Groups(self.config.max_groups);
         self.refused
             .add(limit, (self.id, address, reporter), cx.now, cx.actions);
+        self.give_back(address, list, cx);
+    }
+
+    /// Takes back what the kernel may have made of a report that changes nothing here: its sources, and the group itself
+    /// where it has no members. The XDP program makes the entries before anybody can know what becomes of the report.
+    pub(crate) fn give_back<L: Liveness>(
+        &self,
+        address: Ipv4Addr,
+        list: &[Ipv4Addr],
+        cx: &mut Context<'_, L>,
+    ) {
         self.disown(address, list, cx);
-        cx.actions.push(Action::RemoveGroup {
-            interface: self.id,
-            group: address,
-        });
+        if !self.groups.contains_key(&address) {
+            cx.actions.push(Action::RemoveGroup {
+                interface: self.id,
+                group: address,
+            });
+        }
     }
 
     /// Takes back what the kernel may have made of reported sources, where they are not wanted.
@@ -348,5 +365,17 @@ fn makes_state(kind: RecordKind, list: &[Ipv4Addr]) -> bool {
         RecordKind::IsExclude | RecordKind::ToExclude => true,
         RecordKind::IsInclude | RecordKind::ToInclude | RecordKind::Allow => !list.is_empty(),
         RecordKind::Block => false,
+    }
+}
+
+/// Which of these sources the XDP program may have made entries of: none where the record asks for less, or excludes
+/// them.
+fn inserted(kind: ReportKind, list: &[Ipv4Addr]) -> &[Ipv4Addr] {
+    match kind {
+        ReportKind::Record(RecordKind::IsInclude | RecordKind::ToInclude | RecordKind::Allow) => list,
+        ReportKind::V1
+        | ReportKind::V2
+        | ReportKind::Leave
+        | ReportKind::Record(RecordKind::IsExclude | RecordKind::ToExclude | RecordKind::Block) => &[],
     }
 }

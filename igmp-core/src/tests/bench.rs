@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use igmp_wire::{
     abi::{Change, GroupEntry, GroupFlags, GroupStep, SourceEntry, SourceFlags},
+    address::is_unicast,
     igmp::RecordKind,
 };
 
@@ -108,7 +109,7 @@ impl Kernel {
                     reporter,
                     ..GroupEntry::default()
                 });
-                for &source in &report.sources {
+                for &source in report.sources.iter().filter(|&&source| is_unicast(source)) {
                     let entry = self.sources.entry((key.0, key.1, source)).or_insert(SourceEntry {
                         flags: SourceFlags::PENDING,
                         ..SourceEntry::default()

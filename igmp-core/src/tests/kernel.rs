@@ -433,3 +433,48 @@ fn a_join_between_a_removal_and_a_return_counts() {
         assert_eq!(state, expected);
     }
 }
+
+/// The XDP program makes an entry of a group before anybody has looked at the sources.
+#[test]
+fn a_report_that_makes_no_state_leaves_nothing_in_the_kernel() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    let loopback = core::net::Ipv4Addr::LOCALHOST;
+    for last in 1..=200 {
+        let group = core::net::Ipv4Addr::new(239, 7, 7, last);
+        for kind in [IsInclude, Allow, ToInclude] {
+            let mut report = bench.report_at(bench.now, group, Record(kind), &[]);
+            report.sources = vec![loopback, GROUP, core::net::Ipv4Addr::BROADCAST];
+            bench.receive(report);
+        }
+    }
+    assert_eq!(bench.handed, 600);
+    assert_eq!(bench.interface().groups_count, 0);
+    assert!(bench.kernel.groups.is_empty() && bench.kernel.sources.is_empty());
+}
+
+/// An event waited while the interface was given another version.
+#[test]
+fn a_report_that_does_not_count_any_more_leaves_nothing_in_the_kernel() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    let report = bench.report_at(bench.now, GROUP, Record(Allow), &[1, 2]);
+    assert!(bench.kernel.receive(&report));
+    let version_2 = InterfaceConfig {
+        version: 2,
+        ..InterfaceConfig::default()
+    };
+    bench.up(version_2, Some(super::bench::OWN), 1500);
+    bench.event(Event::Report(report));
+    assert_eq!(bench.interface().groups_count, 0);
+    assert!(bench.kernel.groups.is_empty() && bench.kernel.sources.is_empty());
+}
+
+#[test]
+fn a_report_that_does_not_count_takes_nothing_from_a_group_with_members() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.record(Allow, &[1]);
+    let mut empty = bench.report_at(bench.now, GROUP, Record(Allow), &[]);
+    empty.sources = vec![core::net::Ipv4Addr::LOCALHOST];
+    bench.event(Event::Report(empty));
+    assert_eq!(bench.state(), "INCLUDE (1:270)");
+    assert_eq!((bench.kernel.groups.len(), bench.kernel.sources.len()), (1, 1));
+}
