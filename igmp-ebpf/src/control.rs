@@ -178,7 +178,11 @@ fn source(command: &mut Command) -> CommandStatus {
         if SOURCES.remove(key).is_ok()
             && let Some(group) = GROUPS.get_ptr_mut(&group)
         {
-            source_count(group).subtract(1);
+            let count = source_count(group);
+            // The group may have been deleted and inserted anew while it had sources; those were not counted again.
+            if count.load() > 0 {
+                count.subtract(1);
+            }
         }
     }
     CommandStatus::Done

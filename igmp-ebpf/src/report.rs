@@ -217,8 +217,10 @@ fn apply(reporter: &Reporter, membership: &Membership) -> Result<Outcome, Refusa
             Ok(Outcome::Refreshed)
         }
         GroupStep::Insert(flags) => {
-            insert(reporter, &key, flags, membership.version)?;
-            hand(reporter, membership, &key, 0);
+            // An entry that is pending is its own mark, unless another CPU made it for another report.
+            let inserted = insert(reporter, &key, flags, membership.version)?;
+            let mark = if inserted { 0 } else { GroupFlags::LOST_JOIN };
+            hand(reporter, membership, &key, mark);
             Ok(Outcome::Other)
         }
         GroupStep::Hand(mark) => {
@@ -247,7 +249,20 @@ fn apply_sources(
     match known {
         // SAFETY: the pointer is to a value of the map, alive while the program runs.
         Some(entry) => unsafe { (&raw mut (*entry).reporter).write_volatile(reporter.address) },
-        None => insert(reporter, key, GroupFlags::PENDING, 0)?,
+        None => {
+            let mut usable = sources::Usable {
+                offset: membership.sources,
+                found: 0,
+            };
+            reporter
+                .packet
+                .repeat(u32::from(membership.source_count), &mut usable);
+            if usable.found == 0 {
+                // Nothing that could be a source, and nobody is a member: there is nothing to know.
+                return Ok(Outcome::Other);
+            }
+            insert(reporter, key, GroupFlags::PENDING, 0)?;
+        }
     }
     let known = known.is_some();
     let mut walk = sources::Sources {
@@ -291,9 +306,10 @@ fn refresh(reporter: &Reporter, entry: *mut GroupEntry, version: u8) {
     }
 }
 
-/// Inserts a group that is not known yet. `version` says which time the report sets, 0 for none.
+/// Inserts a group that is not known yet. `version` says which time the report sets, 0 for none. `Ok(false)` where another
+/// CPU was faster.
 #[inline(always)]
-fn insert(reporter: &Reporter, key: &GroupKey, flags: u32, version: u8) -> Result<(), Refusal> {
+fn insert(reporter: &Reporter, key: &GroupKey, flags: u32, version: u8) -> Result<bool, Refusal> {
     let Some(usage) = USAGE.get_ptr_mut(reporter.slot) else {
         return Err(Refusal::Limit);
     };
@@ -313,11 +329,11 @@ fn insert(reporter: &Reporter, key: &GroupKey, flags: u32, version: u8) -> Resul
     };
     if GROUPS.insert(key, &entry, u64::from(BPF_NOEXIST)).is_ok() {
         groups.add(1);
-        return Ok(());
+        return Ok(true);
     }
     // Another CPU may have inserted it just now; only a full map refuses.
     if GROUPS.get_ptr(key).is_some() {
-        Ok(())
+        Ok(false)
     } else {
         Err(Refusal::Limit)
     }
@@ -339,10 +355,19 @@ fn hand(reporter: &Reporter, membership: &Membership, key: &GroupKey, mark: u32)
     if event::hand(&reporter.packet, &event, membership.sources, reporter.counters) {
         return;
     }
-    if mark != 0
-        && let Some(entry) = GROUPS.get_ptr_mut(key)
-    {
-        event::mark_lost(entry, mark);
+    match GROUPS.get_ptr_mut(key) {
+        Some(entry) if mark != 0 => event::mark_lost(entry, mark),
+        Some(_) => {}
+        // The agent has just deleted the entry. Of a report that asks for the group it must hear all the same.
+        None if mark == GroupFlags::LOST_JOIN => {
+            let _ = insert(
+                reporter,
+                key,
+                GroupFlags::PENDING | GroupFlags::EXCLUDE | mark,
+                membership.version,
+            );
+        }
+        None => {}
     }
     event::count_lost();
 }

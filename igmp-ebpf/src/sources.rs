@@ -19,6 +19,28 @@ use crate::{
 #[repr(C, align(8))]
 pub(crate) struct Aligned(pub(crate) SourceKey);
 
+/// A walk that only looks for something that can be a source.
+pub(crate) struct Usable {
+    /// Where the first source is.
+    pub(crate) offset: usize,
+    /// Out: not 0 if there is one.
+    pub(crate) found: u32,
+}
+
+impl Walk<XdpPacket> for Usable {
+    #[inline(always)]
+    fn turn(&mut self, index: u32, packet: &XdpPacket) -> Turn {
+        let Some(source) = packet.read_u32(self.offset + index as usize * 4) else {
+            return Turn::Done;
+        };
+        if !address::is_unicast(core::net::Ipv4Addr::from_bits(source)) {
+            return Turn::More;
+        }
+        self.found = 1;
+        Turn::Done
+    }
+}
+
 /// The sources to walk, and what was found.
 pub(crate) struct Sources {
     /// Where the first source is.

@@ -1,39 +1,62 @@
 //! Doing what the core wants done.
 
-use igmp_core::{Action, Event, Instant, Notification, SendQuery, Warning};
+use igmp_core::{Action, Event, Found, Instant, Notification, SendQuery, Warning};
 use igmp_wire::abi::{GroupKey, SourceKey};
 use tracing::{error, warn};
 
 use super::{Agent, query, translate};
-use crate::kernel::MapChange;
+use crate::kernel::{Applied, MapChange};
 
 impl Agent {
     /// Carries out what the core has asked for. `now` is the time that it was given.
     ///
     /// The kernel's maps are first: a host that answers a query must find them as the core thinks they are.
     pub(super) fn carry_out(&mut self, now: Instant) {
-        while !self.actions.is_empty() {
-            let actions = std::mem::take(&mut self.actions);
-            let changes: Vec<MapChange> = actions.iter().filter_map(map_change).collect();
-            let refreshed = self.kernel.apply(now, &changes).unwrap_or_else(|error| {
-                error!("the kernel's maps do not follow: {error}");
-                Vec::new()
-            });
-            for action in actions {
-                match action {
-                    Action::SendQuery(query) => self.send(now, &query),
-                    Action::Notify(notification) => self.notify(&notification),
-                    Action::Warn(warning) => self.warn(&warning),
-                    Action::SetGroup { .. }
-                    | Action::RemoveGroup { .. }
-                    | Action::SetSource { .. }
-                    | Action::RemoveSource { .. } => {}
-                }
-            }
-            for found in refreshed {
-                self.handle(Event::Found(found));
+        self.kernel.forget_times();
+        // Of reports after the first of its decisions the core may not know.
+        let now = self.began.take().map_or(now, |began| began.min(now));
+        let refreshed = self.carry_out_once(now);
+        if refreshed.is_empty() {
+            return;
+        }
+        for found in refreshed {
+            self.handle(Event::Found(found));
+        }
+        // Once is enough: what the core decides against its better knowledge, such as a source beyond a limit, comes up
+        // again in the second step of the removal, a little later each time.
+        self.carry_out_once(now);
+    }
+
+    /// Returns what is to be removed although a report refreshed it after `now`.
+    fn carry_out_once(&mut self, now: Instant) -> Vec<Found> {
+        let actions = std::mem::take(&mut self.actions);
+        if actions.is_empty() {
+            return Vec::new();
+        }
+        let changes: Vec<MapChange> = actions.iter().filter_map(map_change).collect();
+        let Applied { refreshed, full } = self.kernel.apply(now, &changes).unwrap_or_else(|error| {
+            error!("the kernel's maps do not follow: {error}");
+            Applied::default()
+        });
+        if let Some(entries) = self.full_maps.note(now, full) {
+            // The agent's own state is not affected; reports of these become events again and again.
+            warn!(
+                entries,
+                "the kernel's maps are full, and igmpd alone knows of some groups or sources; raise max-groups or max-entries"
+            );
+        }
+        for action in actions {
+            match action {
+                Action::SendQuery(query) => self.send(now, &query),
+                Action::Notify(notification) => self.notify(&notification),
+                Action::Warn(warning) => self.warn(&warning),
+                Action::SetGroup { .. }
+                | Action::RemoveGroup { .. }
+                | Action::SetSource { .. }
+                | Action::RemoveSource { .. } => {}
             }
         }
+        refreshed
     }
 
     /// Deletes from the kernel's maps what nobody refreshed any more, and tells the core of what somebody did.

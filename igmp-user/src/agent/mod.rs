@@ -44,6 +44,7 @@ use tokio::{
     io::Interest,
     select,
     sync::{broadcast, mpsc, watch},
+    task::yield_now,
     time::sleep,
 };
 use tracing::{info, warn};
@@ -118,6 +119,10 @@ pub struct Agent {
     /// The buffer that frames are made in.
     frame: Vec<u8>,
     send_errors: Throttle,
+    /// Messages about maps that are full.
+    full_maps: Throttle,
+    /// When the first event was handled of which nothing has been carried out yet.
+    began: Option<Instant>,
 }
 
 impl Agent {
@@ -152,6 +157,8 @@ impl Agent {
             tick_at: clock::now(),
             frame: Vec::new(),
             send_errors: Throttle::default(),
+            full_maps: Throttle::default(),
+            began: None,
         }
     }
 
@@ -190,10 +197,13 @@ impl Agent {
                         self.look_for_lost_events();
                     }
                     self.serve_timers();
+                    // Readers of the monitor get their turn before there is more for them.
+                    yield_now().await;
                 }
                 () = ready(()), if more => {
                     more = self.drain_batch() == EVENT_BATCH;
                     self.serve_timers();
+                    yield_now().await;
                 }
                 () = sleep(clock::to_std(wait)) => self.serve_timers(),
                 changed = interfaces.changed() => {
@@ -239,6 +249,7 @@ impl Agent {
     /// Takes one event to the core. What the core wants done about it is done by [`carry_out`](Self::carry_out).
     fn handle(&mut self, event: Event) {
         let now = clock::now();
+        self.began.get_or_insert(now);
         self.router
             .handle(now, event, &mut self.kernel, &mut self.actions);
     }

@@ -4,11 +4,11 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use igmp_core::{Duration, Event, Found, InterfaceId};
-use igmp_wire::abi::{GroupKey, SourceKey};
+use igmp_wire::abi::{EventKind, GroupKey, SourceKey};
 use tracing::{error, info};
 
 use super::{Agent, clock, slots::Slots};
-use crate::kernel::MapChange;
+use crate::kernel::{MapChange, Scan};
 
 /// A scan is followed by a pause of this many times as long as it took, so that a flood that fills the ring again and
 /// again cannot keep the agent busy with scans alone.
@@ -27,9 +27,11 @@ impl Agent {
         let mut unread = BTreeSet::new();
         let limit = self.config.event_ring_size as usize / igmp_wire::abi::Event::LEN;
         self.kernel.drain_events(limit, &mut |event, _| {
-            unread.insert((InterfaceId(event.slot), Ipv4Addr::from_bits(event.group)));
+            if says_less(&event) {
+                unread.insert((InterfaceId(event.slot), Ipv4Addr::from_bits(event.group)));
+            }
         });
-        let mut found = self.kernel.scan(true).unwrap_or_else(|error| {
+        let mut found = self.kernel.scan(Scan::All).unwrap_or_else(|error| {
             error!("memberships that an earlier igmpd left are not taken over: {error}");
             Vec::new()
         });
@@ -81,7 +83,7 @@ impl Agent {
     pub(super) fn scan(&mut self) {
         let begin = clock::now();
         self.scan_at = None;
-        match self.kernel.scan(false) {
+        match self.kernel.scan(Scan::Marked) {
             Ok(found) => self.take_in(found),
             Err(error) => {
                 error!("{error}");
@@ -106,6 +108,7 @@ impl Agent {
         }
         let now = clock::now();
         self.carry_out(now);
+        // Nobody is told of what refreshes these meanwhile: their interface is not served, and the next sweep finds them.
         if let Err(error) = self.kernel.apply(now, &orphans) {
             error!("the kernel's maps do not follow: {error}");
         }
@@ -140,13 +143,8 @@ impl Agent {
         if stale.is_empty() {
             return;
         }
-        match self.kernel.scan(true) {
-            Ok(found) => self.take_in(
-                found
-                    .into_iter()
-                    .filter(|found| stale.contains(&found.interface.0))
-                    .collect(),
-            ),
+        match self.kernel.scan(Scan::Slots(&stale)) {
+            Ok(found) => self.take_in(found),
             Err(error) => error!("{error}"),
         }
     }
@@ -156,6 +154,22 @@ impl Agent {
             .owner(interface.0)
             .and_then(|name| self.interfaces.get(name))
             .is_some_and(|served| served.core.is_some())
+    }
+}
+
+/// Whether an event says something that the maps do not: that somebody wants less than before, or all sources but some.
+fn says_less(event: &igmp_wire::abi::Event) -> bool {
+    match EventKind::from_code(event.kind) {
+        Some(EventKind::Leave | EventKind::ToInclude | EventKind::Block) => true,
+        Some(EventKind::IsExclude | EventKind::ToExclude) => event.source_count > 0,
+        Some(
+            EventKind::ReportV1
+            | EventKind::ReportV2
+            | EventKind::IsInclude
+            | EventKind::Allow
+            | EventKind::Query,
+        )
+        | None => false,
     }
 }
 

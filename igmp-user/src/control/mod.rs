@@ -18,7 +18,7 @@ pub use socket::{ControlSocket, SocketError};
 use crate::api;
 
 /// How many events `monitor` may be behind before it misses some.
-pub const MONITOR_BACKLOG: usize = 4_096;
+pub const MONITOR_BACKLOG: usize = 16_384;
 /// How many requests may wait for the agent.
 pub const REQUEST_BACKLOG: usize = 16;
 

@@ -23,6 +23,9 @@ use crate::sys::Plain;
 /// away may take longer.
 const REMOVAL_DELAY: Duration = Duration::from_millis(5);
 
+/// How many removals are finished at a time, so that events and queries do not wait for a million of them.
+const REMOVALS_AT_ONCE: usize = 4_096;
+
 /// A change of the core's state that the kernel must know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapChange {
@@ -48,6 +51,16 @@ pub enum MapChange {
         /// The interface's slot, the group, and the source.
         key: SourceKey,
     },
+}
+
+/// What came of changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Entries that are to be removed although a report refreshed them after the decision. They stay until the second
+    /// step of the removal; the core is to hear of them at once.
+    pub refreshed: Vec<Found>,
+    /// How many entries found no room.
+    pub full: u64,
 }
 
 /// Key of an entry of either map: the source is 0 for the group itself.
@@ -77,7 +90,8 @@ impl Removals {
     /// The entries whose second step is due, with the time up to which reports were known.
     fn take_due(&mut self, now: Instant) -> Vec<(EntryKey, Instant)> {
         let mut due = Vec::new();
-        while let Some(first) = self.queue.first_entry()
+        while due.len() < REMOVALS_AT_ONCE
+            && let Some(first) = self.queue.first_entry()
             && first.key().0 <= now
         {
             let ((_, number), key) = first.remove_entry();
@@ -125,16 +139,14 @@ fn group_of(key: SourceKey) -> GroupKey {
 }
 
 impl Kernel {
-    /// Carries out changes, in order, and returns entries that are to be removed although a report refreshed them after
-    /// `now`, the time that the core was given when it decided. They stay until the second step; the core is to hear of
-    /// them at once.
+    /// Carries out changes, in order. `now` is the time that the core was given when it decided on them.
     ///
     /// # Errors
     ///
     /// [`KernelError::Program`] where the kernel refuses.
-    pub fn apply(&mut self, now: Instant, changes: &[MapChange]) -> Result<Vec<Found>, KernelError> {
+    pub fn apply(&mut self, now: Instant, changes: &[MapChange]) -> Result<Applied, KernelError> {
         if changes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Applied::default());
         }
         let mut commands = Vec::with_capacity(changes.len());
         for change in changes {
@@ -194,26 +206,27 @@ impl Kernel {
             }
             commands.push(next);
         }
-        let mut full = 0;
-        let mut refreshed = Vec::new();
+        let mut applied = Applied::default();
         for (change, result) in changes.iter().zip(self.run(&commands)?) {
             let removes = matches!(
                 change,
                 MapChange::RemoveGroup { .. } | MapChange::RemoveSource { .. }
             );
             match CommandStatus::from_code(result.status) {
-                CommandStatus::Full => full += 1,
-                CommandStatus::Done if removes && is_newer(&result, now) => refreshed.push(found(&result)),
+                CommandStatus::Full => applied.full += 1,
+                CommandStatus::Done if removes && is_newer(&result, now) => {
+                    applied.refreshed.push(found(&result))
+                }
                 _ => {}
             }
         }
-        if full > 0 {
-            // The agent's own state is not affected; reports of these just become events again and again.
-            warn!(
-                "the kernel's maps are full: {full} entries are kept by the agent alone; raise max-groups or max-entries"
-            );
-        }
-        Ok(refreshed)
+        Ok(applied)
+    }
+
+    /// Forgets times that were read ahead. To be called when the core has decided what it read them for: a time that it
+    /// did not ask for then must not answer a later question.
+    pub fn forget_times(&mut self) {
+        self.prefetched.clear();
     }
 
     /// When [`Kernel::finish_removals`] is to be called next.

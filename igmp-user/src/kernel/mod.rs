@@ -38,8 +38,9 @@ use self::{attach::Attachment, membership::Removals, pins::Pins};
 pub use self::{
     attach::{XdpMode, XdpWish, program_name},
     error::KernelError,
-    membership::MapChange,
+    membership::{Applied, MapChange},
     object::{BpfLogLevel, LoadOptions},
+    scan::Scan,
 };
 use crate::sys::Plain;
 

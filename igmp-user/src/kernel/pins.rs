@@ -6,7 +6,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -22,6 +21,7 @@ use nix::{
 use tracing::{info, warn};
 
 use super::{KernelError, XdpMode, object::LoadOptions};
+use crate::sys;
 
 /// A directory of pins that belongs to this process.
 #[derive(Debug)]
@@ -53,9 +53,7 @@ impl Pins {
             let reason = "no BPF file system is mounted there (mount -t bpf bpf /sys/fs/bpf)";
             return Err(failed(parent)(io::Error::other(reason)));
         }
-        let namespace = fs::metadata("/proc/thread-self/ns/net")
-            .map_err(failed(parent))?
-            .ino();
+        let namespace = sys::network_namespace_cookie().map_err(failed(parent))?;
         let directory = parent.join(format!("v{ABI_VERSION}-net-{namespace}"));
         fs::create_dir_all(&directory).map_err(failed(&directory))?;
         let handle = fs::File::open(&directory).map_err(failed(&directory))?;

@@ -3,7 +3,10 @@
 //! The XDP program leaves marks in the maps: entries that the agent has never heard of are pending, and groups of which
 //! an event was lost say so. A scan goes through both maps once and collects them.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use igmp_core::{Found, Instant, InterfaceId};
 use igmp_wire::abi::{Command, CommandStatus, GroupFlags, GroupKey, Operation, SourceFlags};
@@ -11,24 +14,47 @@ use igmp_wire::abi::{Command, CommandStatus, GroupFlags, GroupKey, Operation, So
 use super::{Kernel, KernelError, membership::time};
 use crate::sys::Plain;
 
+/// Which groups a scan collects.
+#[derive(Clone, Copy, Debug)]
+pub enum Scan<'a> {
+    /// Those of which the core was not told, or not completely.
+    Marked,
+    /// Every group there is, for a core that knows none of them.
+    All,
+    /// Every group of these slots. The marks of others stay as they are.
+    Slots(&'a BTreeSet<u32>),
+}
+
+impl Scan<'_> {
+    fn takes(self, slot: u32, marked: bool) -> bool {
+        match self {
+            Self::Marked => marked,
+            Self::All => true,
+            Self::Slots(slots) => slots.contains(&slot),
+        }
+    }
+}
+
 impl Kernel {
-    /// Collects the groups of which the core was not told, or not completely; with `all`, every group there is, for a
-    /// core that knows none of them.
+    /// Collects groups from the kernel's maps, and takes their marks off.
     ///
     /// # Errors
     ///
     /// [`KernelError`] where the kernel refuses.
-    pub fn scan(&mut self, all: bool) -> Result<Vec<Found>, KernelError> {
+    pub fn scan(&mut self, which: Scan<'_>) -> Result<Vec<Found>, KernelError> {
         let mut groups = BTreeMap::new();
         for entry in self.groups.iter() {
             let (Plain(key), Plain(entry)) = entry.map_err(KernelError::map("scan the map of groups"))?;
-            if all || entry.flags & (GroupFlags::PENDING | GroupFlags::LOST) != 0 {
+            if which.takes(
+                key.slot,
+                entry.flags & (GroupFlags::PENDING | GroupFlags::LOST) != 0,
+            ) {
                 groups.insert(key, Vec::new());
             }
         }
         for entry in self.sources.iter() {
             let (Plain(key), Plain(entry)) = entry.map_err(KernelError::map("scan the map of sources"))?;
-            if all || entry.flags & SourceFlags::PENDING != 0 {
+            if which.takes(key.slot, entry.flags & SourceFlags::PENDING != 0) {
                 let group = GroupKey {
                     slot: key.slot,
                     group: key.group,
@@ -54,14 +80,16 @@ impl Kernel {
             })
             .collect();
         let results = self.run(&commands)?;
+        let adopting = matches!(which, Scan::All);
         let found = groups
             .into_iter()
             .zip(results)
             .filter_map(|((key, sources), entry)| {
-                if CommandStatus::from_code(entry.status) != CommandStatus::Done {
-                    return None;
+                if CommandStatus::from_code(entry.status) == CommandStatus::Done {
+                    return Some(describe(key, &entry, sources, adopting));
                 }
-                Some(describe(key, &entry, sources, all))
+                // A source was reported while its group was on its way out.
+                (!sources.is_empty()).then(|| describe(key, &Command::default(), sources, false))
             });
         Ok(found.collect())
     }

@@ -199,6 +199,7 @@ fn a_refresh_after_the_decision_keeps_the_entry() {
     }];
     let refreshed = xdp.kernel.apply(decided, &removal).expect("the change is made");
     let listed: Vec<_> = refreshed
+        .refreshed
         .iter()
         .flat_map(|found| &found.sources)
         .map(|&(source, _)| source)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use igmp_core::{Found, Instant, InterfaceId};
-use igmp_user::kernel::{LoadOptions, MapChange};
+use igmp_user::kernel::{LoadOptions, MapChange, Scan};
 use igmp_wire::{
     emit::{Message, Record},
     igmp::RecordKind,
@@ -41,7 +41,7 @@ fn fill(xdp: &mut Xdp) {
 }
 
 fn scan(xdp: &mut Xdp) -> BTreeMap<Ipv4Addr, Found> {
-    let found = xdp.kernel.scan(false).expect("the maps are readable");
+    let found = xdp.kernel.scan(Scan::Marked).expect("the maps are readable");
     found.into_iter().map(|found| (found.group, found)).collect()
 }
 
@@ -165,7 +165,7 @@ fn a_new_agent_finds_everything() {
     ])));
     xdp.events();
     scan(&mut xdp);
-    let found = xdp.kernel.scan(true).expect("the maps are readable");
+    let found = xdp.kernel.scan(Scan::All).expect("the maps are readable");
     assert_eq!(found.len(), 2);
     for found in found {
         let is_any = found.group == any;
@@ -175,4 +175,55 @@ fn a_new_agent_finds_everything() {
             "{found:?}"
         );
     }
+}
+
+/// A source that is reported while its group is being removed, and the ring is full, is found without the group.
+#[test]
+fn sources_of_a_removed_group_are_found() {
+    let mut xdp = small_ring();
+    let other = Ipv4Addr::new(192, 0, 2, 2);
+    xdp.receive(&record(RecordKind::Allow, group(1), &[SOURCE]));
+    xdp.events();
+    scan(&mut xdp);
+    fill(&mut xdp);
+    let removal = [
+        MapChange::RemoveSource {
+            key: source_key(group(1), SOURCE),
+        },
+        MapChange::RemoveGroup {
+            key: group_key(group(1)),
+        },
+    ];
+    xdp.kernel
+        .apply(Instant::MAX, &removal)
+        .expect("the changes are made");
+    xdp.receive(&record(RecordKind::Allow, group(1), &[other]));
+    while let Some(due) = xdp.kernel.next_removal() {
+        xdp.kernel.finish_removals(due).expect("it runs");
+    }
+    assert_eq!(xdp.group(group(1)), None, "the group went");
+    let found = &scan(&mut xdp)[&group(1)];
+    assert_eq!(
+        found
+            .sources
+            .iter()
+            .map(|&(source, _)| source)
+            .collect::<Vec<_>>(),
+        [other]
+    );
+}
+
+/// A scan for some slots leaves the marks of others for those who look for them.
+#[test]
+fn a_scan_of_other_slots_takes_no_marks() {
+    let mut xdp = Xdp::new();
+    xdp.receive(&record(RecordKind::IsExclude, group(1), &[]));
+    let others = [SLOT + 7].into();
+    assert_eq!(
+        xdp.kernel
+            .scan(Scan::Slots(&others))
+            .expect("the maps are readable"),
+        []
+    );
+    assert_eq!(scan(&mut xdp).len(), 1);
 }

@@ -454,3 +454,19 @@ fn transit_passes() {
     assert_eq!(xdp.receive(&packet), Verdict::Drop);
     assert!(xdp.group(GROUP).is_some());
 }
+
+/// A list with nothing in it that could be a source makes nobody a member of a group that nobody was a member of: no
+/// entry that would wait for ever, and no event.
+#[test]
+fn impossible_sources_alone_make_no_group() {
+    let mut xdp = Xdp::new();
+    for kind in [RecordKind::IsInclude, RecordKind::Allow, RecordKind::ToInclude] {
+        assert_eq!(
+            xdp.receive(&record(kind, SSM, &[Ipv4Addr::LOCALHOST, Ipv4Addr::BROADCAST])),
+            Verdict::Drop
+        );
+        assert_eq!(xdp.group(SSM), None);
+    }
+    assert_eq!(kinds(&mut xdp), []);
+    assert_eq!(xdp.kernel.groups_in_use(SLOT).expect("readable"), 0);
+}
