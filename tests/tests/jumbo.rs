@@ -50,12 +50,16 @@ fn sources_in_a_frame_of_9000_bytes() {
     station.namespace.ip("link set eth0 mtu 9000");
     let igmpd = lan.igmpd("");
     let group = Ipv4Addr::new(232, 1, 1, 1);
-    let sources: Vec<_> = (0..2_240).map(|number| Ipv4Addr::from_bits(0x0a02_0001 + number)).collect();
+    let sources: Vec<_> = (0..2_240)
+        .map(|number| Ipv4Addr::from_bits(0x0a02_0001 + number))
+        .collect();
     let report = Packet::v3_report(SENDER, &[Record::new(ALLOW, group, &sources)]);
     assert_eq!(report.frame().len(), 14 + 9_000);
     station.raw.send(&report);
-    wait_for("all sources", PATIENCE, || match igmpd.group("lan0", group).map(|group| group.source.len()) {
-        Some(2_240) => Ok(()),
-        other => Err(format!("{other:?} sources")),
+    wait_for("all sources", PATIENCE, || {
+        match igmpd.group("lan0", group).map(|group| group.source.len()) {
+            Some(2_240) => Ok(()),
+            other => Err(format!("{other:?} sources")),
+        }
     });
 }
