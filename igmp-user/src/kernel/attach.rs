@@ -11,7 +11,7 @@ use aya::{
     },
     sys::SyscallError,
 };
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{Kernel, KernelError};
 
@@ -91,7 +91,11 @@ impl Kernel {
                         interface: interface.to_owned(),
                     });
                 }
-                Err(error) => reasons.push(format!("{} mode: {}", mode.name(), describe(&error))),
+                Err(error) => {
+                    let reason = format!("{} mode: {}", mode.name(), describe(&error));
+                    info!(interface, "not attached in {reason}");
+                    reasons.push(reason);
+                }
             }
         }
         Err(KernelError::Attach {
