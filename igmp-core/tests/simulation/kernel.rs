@@ -291,6 +291,11 @@ impl Kernel {
         }
     }
 
+    /// Whether entries are deleted though they are newer, which is a fault.
+    pub(crate) fn deletes_newer(&self) -> bool {
+        self.sabotage == Some(Sabotage::DeleteNewer)
+    }
+
     /// Deletes a group unless it was refreshed after `limit` or an event of it was lost.
     pub(crate) fn delete_group(&mut self, group: Ipv4Addr, limit: Instant) -> (Deletion, Option<GroupEntry>) {
         let Some(entry) = self.groups.get(&group).copied() else {
@@ -298,7 +303,7 @@ impl Kernel {
         };
         let newer = entry.last_report.iter().any(|&time| time > limit.as_nanos())
             || entry.flags & GroupFlags::LOST != 0;
-        if newer && self.sabotage != Some(Sabotage::DeleteNewer) {
+        if newer && !self.deletes_newer() {
             return (Deletion::Newer, Some(entry));
         }
         self.groups.remove(&group);
@@ -315,7 +320,7 @@ impl Kernel {
         let Some(entry) = self.sources.get(&(group, source)).copied() else {
             return (Deletion::Missing, None);
         };
-        if entry.last_report > limit.as_nanos() && self.sabotage != Some(Sabotage::DeleteNewer) {
+        if entry.last_report > limit.as_nanos() && !self.deletes_newer() {
             return (Deletion::Newer, Some(entry));
         }
         self.sources.remove(&(group, source));

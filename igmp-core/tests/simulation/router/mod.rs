@@ -5,10 +5,12 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `actions` | doing what the core wants done |
 //! | `removals` | deleting entries of the kernel's maps in two steps |
 //! | `resync` | entries that the agent was not told of: after a restart, and when the ring was full |
 //! | `views` | what the core says of its groups |
 
+mod actions;
 mod removals;
 mod resync;
 mod views;
@@ -16,7 +18,7 @@ mod views;
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
 
-use igmp_core::{Action, Duration, Event, Instant, SendQuery};
+use igmp_core::{Action, Duration, Event, Instant};
 use igmp_wire::abi::GroupFlags;
 
 use self::removals::{Entry, REMOVAL_DELAY, Removal};
@@ -223,62 +225,6 @@ impl Router {
                 actions,
             };
         }
-    }
-
-    /// The agent carries out what was decided and answers which queries it sends. It then serves timers if they waited, and
-    /// answers whether they did.
-    pub(crate) fn act(&mut self, now: Instant, scenario: &Scenario) -> (Vec<SendQuery>, bool) {
-        let Work::Acting { decided, actions } = core::mem::replace(&mut self.work, Work::Idle) else {
-            return (Vec::new(), false);
-        };
-        let mut queries = Vec::new();
-        for action in actions {
-            match action {
-                Action::SendQuery(query) => queries.push(query),
-                Action::SetGroup { group, refresh, .. } => {
-                    let mut set = 0;
-                    for (on, flag) in [
-                        (refresh.v1, GroupFlags::REFRESH_V1),
-                        (refresh.v2, GroupFlags::REFRESH_V2),
-                        (refresh.v3, GroupFlags::REFRESH_V3),
-                    ] {
-                        let on = match scenario.sabotage {
-                            Some(Sabotage::RefreshAlways) => true,
-                            Some(Sabotage::RefreshNever) => false,
-                            _ => on,
-                        };
-                        if on {
-                            set |= flag;
-                        }
-                    }
-                    let clear = (REFRESH & !set) | GroupFlags::PENDING | GroupFlags::EXCLUDE;
-                    self.kernel.upsert_group(group, clear, set);
-                    self.removals.remove(&(group, None));
-                }
-                Action::RemoveGroup { group, .. } => {
-                    self.kernel.change_group(group, REFRESH, 0);
-                    self.begin_removal(now, decided, (group, None));
-                }
-                Action::SetSource { group, source, .. } => {
-                    self.kernel.upsert_source(group, source);
-                    self.removals.remove(&(group, Some(source)));
-                }
-                Action::RemoveSource { group, source, .. } => {
-                    if scenario.sabotage != Some(Sabotage::KeepSources) {
-                        self.kernel.retire_source(group, source);
-                        self.begin_removal(now, decided, (group, Some(source)));
-                    }
-                }
-                Action::Notify(_) | Action::Warn(_) => {}
-            }
-        }
-        let timers_waited = core::mem::take(&mut self.timers_wait);
-        if timers_waited {
-            let mut actions = Vec::new();
-            self.core.handle_timeout(now, &mut self.kernel, &mut actions);
-            self.decided(now, actions);
-        }
-        (queries, timers_waited)
     }
 }
 

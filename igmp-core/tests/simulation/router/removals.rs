@@ -4,7 +4,7 @@
 use core::net::Ipv4Addr;
 
 use igmp_core::{Duration, Found, Instant};
-use igmp_wire::abi::GroupFlags;
+use igmp_wire::abi::{GroupEntry, GroupFlags, SourceEntry};
 
 use super::{Router, resync::nothing_of};
 use crate::kernel::{Deletion, time};
@@ -24,12 +24,28 @@ pub(super) struct Removal {
 pub(super) const REMOVAL_DELAY: Duration = Duration::from_millis(20);
 
 impl Router {
-    pub(super) fn begin_removal(&mut self, now: Instant, decided: Instant, entry: Entry) {
+    /// Does the first step, and answers what the entry says if a report has refreshed it since the core decided.
+    pub(super) fn begin_removal(&mut self, now: Instant, decided: Instant, entry: Entry) -> Option<Found> {
         let removal = Removal {
             due: now + REMOVAL_DELAY,
             known: decided,
         };
         self.removals.insert(entry, removal);
+        if self.kernel.deletes_newer() {
+            return None;
+        }
+        let (group, source) = entry;
+        match source {
+            None => {
+                let entry = self.kernel.groups.get(&group)?;
+                (entry.last_report.iter().any(|&time| time > decided.as_nanos()))
+                    .then(|| group_found(group, entry))
+            }
+            Some(source) => {
+                let entry = self.kernel.sources.get(&(group, source))?;
+                (entry.last_report > decided.as_nanos()).then(|| source_found(group, source, entry))
+            }
+        }
     }
 
     /// Deletes what no report has refreshed since the core decided, and finds out what was refreshed.
@@ -46,22 +62,12 @@ impl Router {
             match source {
                 None => {
                     if let (Deletion::Newer, Some(entry)) = self.kernel.delete_group(group, known) {
-                        found.push(Found {
-                            exclude: entry.last_report.iter().any(|&time| time != 0),
-                            incomplete: entry.flags & GroupFlags::LOST != 0,
-                            last_report: entry.last_report.map(time),
-                            reporter: Ipv4Addr::from_bits(entry.reporter),
-                            ..nothing_of(group)
-                        });
+                        found.push(group_found(group, &entry));
                     }
                 }
                 Some(source) => {
                     if let (Deletion::Newer, Some(entry)) = self.kernel.delete_source(group, source, known) {
-                        found.push(Found {
-                            reporter: Ipv4Addr::from_bits(entry.reporter),
-                            sources: vec![(source, Instant::from_nanos(entry.last_report))],
-                            ..nothing_of(group)
-                        });
+                        found.push(source_found(group, source, &entry));
                     }
                 }
             }
@@ -72,5 +78,25 @@ impl Router {
     /// Whether an entry of the kernel's maps is on its way out.
     pub(crate) fn is_leaving(&self, group: Ipv4Addr, source: Option<Ipv4Addr>) -> bool {
         self.removals.contains_key(&(group, source))
+    }
+}
+
+/// What a group's entry says that was to be removed.
+fn group_found(group: Ipv4Addr, entry: &GroupEntry) -> Found {
+    Found {
+        exclude: entry.last_report.iter().any(|&time| time != 0),
+        incomplete: entry.flags & GroupFlags::LOST != 0,
+        last_report: entry.last_report.map(time),
+        reporter: Ipv4Addr::from_bits(entry.reporter),
+        ..nothing_of(group)
+    }
+}
+
+/// What a source's entry says that was to be removed.
+fn source_found(group: Ipv4Addr, source: Ipv4Addr, entry: &SourceEntry) -> Found {
+    Found {
+        reporter: Ipv4Addr::from_bits(entry.reporter),
+        sources: vec![(source, Instant::from_nanos(entry.last_report))],
+        ..nothing_of(group)
     }
 }

@@ -62,7 +62,7 @@ impl World<'_> {
         if incarnation != router.incarnation || !router.alive {
             return;
         }
-        let (queries, timers_waited) = router.act(self.now, self.scenario);
+        let (queries, timers_waited) = router.act(self.now, self.scenario, &mut self.trace);
         let (address, up) = (router.address, router.up);
         for query in queries {
             if up {

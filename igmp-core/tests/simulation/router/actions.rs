@@ -1,0 +1,103 @@
+//! Doing what the core wants done.
+
+use igmp_core::{Action, Event, Found, Instant, Refresh, SendQuery};
+use igmp_wire::abi::GroupFlags;
+
+use super::{REFRESH, Router, Work};
+use crate::{sabotage::Sabotage, scenario::Scenario, trace::Trace};
+
+impl Router {
+    /// The agent carries out what was decided and answers which queries it sends. It then serves timers if they waited, and
+    /// answers whether they did.
+    pub(crate) fn act(
+        &mut self,
+        now: Instant,
+        scenario: &Scenario,
+        trace: &mut Trace,
+    ) -> (Vec<SendQuery>, bool) {
+        let Work::Acting {
+            mut decided,
+            mut actions,
+        } = core::mem::replace(&mut self.work, Work::Idle)
+        else {
+            return (Vec::new(), false);
+        };
+        let mut queries = Vec::new();
+        while !actions.is_empty() {
+            let mut refreshed = Vec::new();
+            for action in core::mem::take(&mut actions) {
+                match action {
+                    Action::SendQuery(query) => queries.push(query),
+                    change => refreshed.extend(self.change(now, decided, &change, scenario)),
+                }
+            }
+            for found in refreshed {
+                self.tell(now, Event::Found(found), &mut actions, trace);
+            }
+            decided = now;
+        }
+        let timers_waited = core::mem::take(&mut self.timers_wait);
+        if timers_waited {
+            let mut actions = Vec::new();
+            self.core.handle_timeout(now, &mut self.kernel, &mut actions);
+            self.decided(now, actions);
+        }
+        (queries, timers_waited)
+    }
+
+    /// Changes the kernel's maps. Answers what is to be removed although a report refreshed it after the core decided: the
+    /// core is to hear of that before anything that comes later.
+    fn change(
+        &mut self,
+        now: Instant,
+        decided: Instant,
+        action: &Action,
+        scenario: &Scenario,
+    ) -> Option<Found> {
+        match *action {
+            Action::SetGroup { group, refresh, .. } => {
+                let set = refresh_flags(refresh, scenario.sabotage);
+                let clear = (REFRESH & !set) | GroupFlags::PENDING | GroupFlags::EXCLUDE;
+                self.kernel.upsert_group(group, clear, set);
+                self.removals.remove(&(group, None));
+                None
+            }
+            Action::RemoveGroup { group, .. } => {
+                self.kernel.change_group(group, REFRESH, 0);
+                self.begin_removal(now, decided, (group, None))
+            }
+            Action::SetSource { group, source, .. } => {
+                self.kernel.upsert_source(group, source);
+                self.removals.remove(&(group, Some(source)));
+                None
+            }
+            Action::RemoveSource { group, source, .. } => {
+                if scenario.sabotage == Some(Sabotage::KeepSources) {
+                    return None;
+                }
+                self.kernel.retire_source(group, source);
+                self.begin_removal(now, decided, (group, Some(source)))
+            }
+            Action::SendQuery(_) | Action::Notify(_) | Action::Warn(_) => None,
+        }
+    }
+}
+
+fn refresh_flags(refresh: Refresh, sabotage: Option<Sabotage>) -> u32 {
+    let Refresh { v1, v2, v3 } = refresh;
+    [
+        (v1, GroupFlags::REFRESH_V1),
+        (v2, GroupFlags::REFRESH_V2),
+        (v3, GroupFlags::REFRESH_V3),
+    ]
+    .into_iter()
+    .filter_map(|(on, flag)| {
+        let on = match sabotage {
+            Some(Sabotage::RefreshAlways) => true,
+            Some(Sabotage::RefreshNever) => false,
+            _ => on,
+        };
+        on.then_some(flag)
+    })
+    .sum()
+}
