@@ -162,4 +162,13 @@ pub enum Warning {
         /// Whether it is the limit on sources of one group rather than on groups.
         sources: bool,
     },
+    /// Sources were refused because there is no room for more on all interfaces together.
+    CapacityReached {
+        /// The interface.
+        interface: InterfaceId,
+        /// The group concerned.
+        group: Ipv4Addr,
+        /// How many sources there is room for.
+        limit: u32,
+    },
 }

@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 
 use crate::{
     action::Action,
+    budget::Budget,
     liveness::Liveness,
     parameters::Parameters,
     static_group::StaticMembers,
@@ -19,6 +20,8 @@ pub(crate) struct Context<'a, L> {
     pub(crate) timers: &'a mut Timers,
     /// The kernel's times.
     pub(crate) liveness: &'a mut L,
+    /// How many records there are on all interfaces.
+    pub(crate) budget: &'a mut Budget,
     /// What the caller is to do.
     pub(crate) actions: &'a mut Vec<Action>,
 }

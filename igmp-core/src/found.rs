@@ -15,9 +15,8 @@ use crate::{
     event::Found,
     group::{FilterMode, latest},
     interface::Interface,
-    limits::{self, Limit},
+    limits,
     liveness::{GroupTimes, Liveness},
-    parameters,
     sources::Sources,
     specific_query::Question,
     table::{self, Row, Set, State},
@@ -71,9 +70,9 @@ impl Interface {
 
         let mut list: Vec<Ipv4Addr> = sources.keys().copied().collect();
         let known = self.groups.get(&address).map(|group| &group.sources);
-        let refused = limits::trim(&mut list, RecordKind::Allow, known, parameters.max_group_sources);
+        let most = parameters.max_group_sources;
+        let (refused, limit) = limits::trim(&mut list, RecordKind::Allow, known, most, cx.budget);
         if !refused.is_empty() {
-            let limit = Limit::Sources(self.config.max_group_sources);
             self.refused
                 .add(limit, (self.id, address, found.reporter), cx.now, cx.actions);
         }
@@ -85,8 +84,8 @@ impl Interface {
                 self.give_back(address, &listed, cx);
                 return;
             }
-            if self.groups.len() >= parameters::limit(self.config.max_groups) {
-                self.refuse_group(address, found.reporter, &listed, cx);
+            if let Some(limit) = self.limit_of_groups(cx.budget) {
+                self.refuse_group(address, found.reporter, limit, &listed, cx);
                 return;
             }
             self.notify_group(

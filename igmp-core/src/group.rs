@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 
 use crate::{
     action::{Action, Notification, NotificationKind, Reason, Refresh},
+    budget::Budget,
     compat::OlderHosts,
     context::{Context, Site},
     liveness::{GroupTimes, Liveness},
@@ -127,7 +128,7 @@ impl Group {
         }
         for &source in &row.zero.0 {
             self.stop_source(site, source, Reason::Report, cx);
-            self.sources.get_or_insert(source, cx.now);
+            self.sources.get_or_insert(source, cx.now, cx.budget);
         }
         for &source in &row.delete.0 {
             match self.asked_for_after(site, source, time, cx) {
@@ -164,7 +165,7 @@ impl Group {
         timer: Timer,
         cx: &mut Context<'_, L>,
     ) {
-        let source = self.sources.get_or_insert(address, cx.now);
+        let source = self.sources.get_or_insert(address, cx.now, cx.budget);
         let started = source.timer.replace(timer).is_none();
         cx.timers
             .wake_by(&mut source.slot, timer.deadline, site.source_key(address));
@@ -212,7 +213,7 @@ impl Group {
         cx: &mut Context<'_, L>,
     ) {
         self.stop_source(site, address, reason, cx);
-        self.sources.remove(address);
+        self.sources.remove(address, cx.budget);
     }
 
     /// Does what the end of a source timer demands (§6.3): in INCLUDE mode the source is forgotten, in EXCLUDE mode it
@@ -232,9 +233,9 @@ impl Group {
 
     /// Does what the end of the group timer demands (§6.5): the group returns to INCLUDE mode with the sources that are
     /// wanted, of which there may be none.
-    pub(crate) fn group_timer_ended(&mut self) {
+    pub(crate) fn group_timer_ended(&mut self, budget: &mut Budget) {
         self.mode = FilterMode::Include;
-        self.sources.retain_running();
+        self.sources.retain_running(budget);
         if let Some(series) = &mut self.series {
             series.forget_group();
         }
@@ -278,6 +279,7 @@ impl Group {
     /// Takes the record out of the index and out of the kernel, before it is dropped.
     pub(crate) fn dismantle<L: Liveness>(mut self, site: &Site<'_>, cx: &mut Context<'_, L>) {
         let interface = site.parameters.interface;
+        cx.budget.remove_group(self.sources.len());
         for (address, source) in self.sources.iter_mut() {
             cx.timers.cancel(&mut source.slot, site.source_key(address));
             if source.timer.is_some() {

@@ -19,6 +19,7 @@
 //! | `specific_query` | specific queries: repetition, merging, S flag, splitting; those of other routers (§6.6) |
 //! | `timer`, `timers` | a timer that the kernel refreshes unseen, and the index of all deadlines |
 //! | `static_group`, `limits` | what the configuration adds and what it refuses |
+//! | `budget` | how much there is room for on all interfaces together |
 //!
 //! # Timers are lazy
 //!
@@ -38,6 +39,7 @@ pub mod router;
 pub mod time;
 pub mod view;
 
+mod budget;
 mod compat;
 mod context;
 mod found;

@@ -9,6 +9,7 @@ use igmp_wire::{
 
 use crate::{
     action::{Action, NotificationKind, Reason},
+    budget::Budget,
     compat::{self, CompatibilityMode},
     context::{Context, Site},
     event::{Report, ReportKind},
@@ -61,19 +62,13 @@ impl Interface {
         }
 
         let group = self.groups.get(&address);
-        let refused =
-            if kind == RecordKind::Block && group.is_none_or(|group| group.mode == FilterMode::Include) {
-                // The only row that adds nothing.
-                Vec::new()
-            } else {
-                let sources = group.map(|group| &group.sources);
-                limits::trim(&mut list, kind, sources, parameters.max_group_sources)
-            };
-        if !refused.is_empty() {
-            let limit = Limit::Sources(self.config.max_group_sources);
-            self.refused
-                .add(limit, (self.id, address, report.reporter), cx.now, cx.actions);
-            self.disown(address, inserted(report.kind, &refused), cx);
+        let is_include = group.is_none_or(|group| group.mode == FilterMode::Include);
+        // BLOCK in INCLUDE mode is the only row that adds nothing.
+        if !(kind == RecordKind::Block && is_include) {
+            let sources = group.map(|group| &group.sources);
+            let most = parameters.max_group_sources;
+            let (refused, limit) = limits::trim(&mut list, kind, sources, most, cx.budget);
+            self.refuse_sources(report, &refused, limit, is_include, cx);
         }
 
         let created = match self.groups.contains_key(&address) {
@@ -82,11 +77,12 @@ impl Interface {
                 self.give_back(address, inserted(report.kind, &list), cx);
                 return;
             }
-            false if self.groups.len() >= parameters::limit(self.config.max_groups) => {
-                self.refuse_group(address, report.reporter, inserted(report.kind, &list), cx);
-                return;
-            }
             false => {
+                if let Some(limit) = self.limit_of_groups(cx.budget) {
+                    let list = inserted(report.kind, &list);
+                    self.refuse_group(address, report.reporter, limit, list, cx);
+                    return;
+                }
                 self.notify_group(
                     address,
                     NotificationKind::GroupJoined,
@@ -153,8 +149,9 @@ impl Interface {
         &mut self,
         address: Ipv4Addr,
         reporter: Ipv4Addr,
-        cx: &Context<'_, L>,
+        cx: &mut Context<'_, L>,
     ) {
+        cx.budget.add_group();
         let mut group = Group::new(cx.now, reporter);
         if let Some(removal) = self.removed.remove(&address)
             && removal.is_recent(cx.now)
@@ -224,7 +221,7 @@ impl Interface {
         group.recheck = false;
         if group.mode == FilterMode::Exclude && group.timer.deadline <= cx.now {
             let reason = reason_of(&group.timer);
-            group.group_timer_ended();
+            group.group_timer_ended(cx.budget);
             if group.is_empty() {
                 self.remove_group(address, reason, cx);
                 return;
@@ -286,15 +283,50 @@ impl Interface {
         group.transmit(&site, &times, cx);
     }
 
+    /// Refuses sources for which there is no room, and takes back what the kernel may have made of them.
+    fn refuse_sources<L: Liveness>(
+        &mut self,
+        report: &Report,
+        refused: &[Ipv4Addr],
+        limit: Limit,
+        is_include: bool,
+        cx: &mut Context<'_, L>,
+    ) {
+        if refused.is_empty() {
+            return;
+        }
+        let whose = (self.id, report.group, report.reporter);
+        let of_kernel = inserted(report.kind, refused);
+        // In INCLUDE mode the kernel has all sources of the group and the same limit: it has refused and counted some of
+        // the report already.
+        if matches!(limit, Limit::Sources(_)) && is_include && !of_kernel.is_empty() {
+            self.refused.announce(limit, whose, cx.now, cx.actions);
+        } else {
+            self.refused.add(limit, whose, cx.now, cx.actions);
+        }
+        self.disown(report.group, of_kernel, cx);
+    }
+
+    /// The limit on groups that is reached, if one is.
+    pub(crate) fn limit_of_groups(&self, budget: &Budget) -> Option<Limit> {
+        if self.groups.len() >= parameters::limit(self.config.max_groups) {
+            Some(Limit::Groups(self.config.max_groups))
+        } else if budget.is_out_of_groups() {
+            Some(Limit::Groups(limits::shown(budget.max_groups())))
+        } else {
+            None
+        }
+    }
+
     /// Refuses a group for which there is no room, and takes back what the kernel may have made of it.
     pub(crate) fn refuse_group<L: Liveness>(
         &mut self,
         address: Ipv4Addr,
         reporter: Ipv4Addr,
+        limit: Limit,
         list: &[Ipv4Addr],
         cx: &mut Context<'_, L>,
     ) {
-        let limit = Limit::Groups(self.config.max_groups);
         self.refused
             .add(limit, (self.id, address, reporter), cx.now, cx.actions);
         self.give_back(address, list, cx);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     InterfaceId,
     action::{Action, Reason},
+    budget::Budget,
     context::{Context, Site},
     event::Event,
     interface::Interface,
@@ -35,12 +36,25 @@ pub const TIMEOUT_BATCH: usize = 1_024;
 pub struct Router {
     interfaces: BTreeMap<InterfaceId, Interface>,
     timers: Timers,
+    budget: Budget,
 }
 
 impl Router {
-    /// A router without interfaces.
+    /// A router without interfaces, and with room for whatever hosts report.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A router without interfaces that keeps at most `max_groups` groups with members and `max_sources` sources of
+    /// groups, on all interfaces together. Wanted and excluded sources count alike, static groups do not count.
+    ///
+    /// What exceeds it is refused, and what is known stays as it is. Sources that hosts exclude are refused from half of
+    /// `max_sources` on, which leaves them forwarded and the other half to sources that hosts want.
+    pub fn with_capacity(max_groups: usize, max_sources: usize) -> Self {
+        Self {
+            budget: Budget::new(max_groups, max_sources),
+            ..Self::default()
+        }
     }
 
     /// Takes in one event. What is to be done about it is appended to `actions`.
@@ -53,11 +67,16 @@ impl Router {
         liveness: &mut impl Liveness,
         actions: &mut Vec<Action>,
     ) {
-        let Self { interfaces, timers } = self;
+        let Self {
+            interfaces,
+            timers,
+            budget,
+        } = self;
         let cx = &mut Context {
             now,
             timers,
             liveness,
+            budget,
             actions,
         };
         match event {
@@ -114,7 +133,11 @@ impl Router {
 
     /// Serves deadlines that have come, at most [`TIMEOUT_BATCH`] of them. Without any it does nothing.
     pub fn handle_timeout(&mut self, now: Instant, liveness: &mut impl Liveness, actions: &mut Vec<Action>) {
-        let Self { interfaces, timers } = self;
+        let Self {
+            interfaces,
+            timers,
+            budget,
+        } = self;
         // All of a batch is taken out first: what is queued anew for this moment is meant for the next call.
         let due: Vec<Key> = core::iter::from_fn(|| timers.pop_due(now))
             .take(TIMEOUT_BATCH)
@@ -138,6 +161,7 @@ impl Router {
             now,
             timers,
             liveness,
+            budget,
             actions,
         };
         for key in due {
@@ -163,6 +187,18 @@ impl Router {
     /// The interfaces that are up, ascending.
     pub fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
         self.interfaces.keys().copied()
+    }
+
+    /// How many groups and sources are counted, and how many there are.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> [(usize, usize); 2] {
+        let groups = || {
+            self.interfaces
+                .values()
+                .flat_map(|interface| interface.groups.values())
+        };
+        let sources = groups().map(|group| group.sources.iter().count()).sum();
+        [self.budget.counts(), (groups().count(), sources)]
     }
 
     /// What is known of an interface.

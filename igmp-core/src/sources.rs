@@ -1,9 +1,9 @@
 //! The source records of a group.
 
 use core::net::Ipv4Addr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use crate::{time::Instant, timer::Timer, timers::Slot};
+use crate::{budget::Budget, time::Instant, timer::Timer, timers::Slot};
 
 /// A source record (RFC 9776 §6.2.3).
 #[derive(Clone, Debug)]
@@ -49,20 +49,30 @@ impl Sources {
     }
 
     /// The record of a source; where there is none, a new one whose timer does not run.
-    pub(crate) fn get_or_insert(&mut self, address: Ipv4Addr, now: Instant) -> &mut Source {
-        self.0
-            .get_or_insert_default()
-            .entry(address)
-            .or_insert_with(|| Source {
-                timer: None,
-                slot: Slot::default(),
-                since: now,
-            })
+    pub(crate) fn get_or_insert(
+        &mut self,
+        address: Ipv4Addr,
+        now: Instant,
+        budget: &mut Budget,
+    ) -> &mut Source {
+        match self.0.get_or_insert_default().entry(address) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                budget.add_source();
+                entry.insert(Source {
+                    timer: None,
+                    slot: Slot::default(),
+                    since: now,
+                })
+            }
+        }
     }
 
-    pub(crate) fn remove(&mut self, address: Ipv4Addr) {
+    pub(crate) fn remove(&mut self, address: Ipv4Addr, budget: &mut Budget) {
         if let Some(sources) = &mut self.0 {
-            sources.remove(&address);
+            if sources.remove(&address).is_some() {
+                budget.remove_sources(1);
+            }
             if sources.is_empty() {
                 self.0 = None;
             }
@@ -70,9 +80,11 @@ impl Sources {
     }
 
     /// Forgets the sources whose timers do not run.
-    pub(crate) fn retain_running(&mut self) {
+    pub(crate) fn retain_running(&mut self, budget: &mut Budget) {
         if let Some(sources) = &mut self.0 {
+            let before = sources.len();
             sources.retain(|_, source| source.timer.is_some());
+            budget.remove_sources(before - sources.len());
             if sources.is_empty() {
                 self.0 = None;
             }

@@ -232,7 +232,7 @@ impl Group {
         if question.group && self.mode == FilterMode::Exclude {
             self.timer.lower(latest(times), interval, cx.now, question.time);
             if self.timer.effective(latest(times), interval) <= cx.now {
-                self.group_timer_ended();
+                self.group_timer_ended(cx.budget);
             }
         }
     }

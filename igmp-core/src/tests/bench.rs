@@ -186,7 +186,15 @@ impl Bench {
 
     /// A router with one interface, whose first query is out.
     pub(super) fn new(config: InterfaceConfig) -> Self {
-        let mut bench = Self::empty();
+        Self::with_router(Router::new(), config)
+    }
+
+    /// The same with a router that was made otherwise.
+    pub(super) fn with_router(router: Router, config: InterfaceConfig) -> Self {
+        let mut bench = Self {
+            router,
+            ..Self::empty()
+        };
         bench.up(config, Some(OWN), 1500);
         bench.sent();
         bench.notes();

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::bench::{Bench, INTERFACE, OWN, START, source};
 use crate::{
-    Event, FilterMode, Found, InterfaceConfig, InterfaceId, Query, ReportKind, StaticGroup,
+    Event, FilterMode, Found, InterfaceConfig, InterfaceId, Query, ReportKind, Router, StaticGroup,
     time::{Duration, Instant},
 };
 
@@ -204,8 +204,11 @@ fn carry_out(bench: &mut Bench, step: Step) {
     }
 }
 
-/// What the kernel was told is what the views show.
-fn check(bench: &mut Bench) -> Result<(), TestCaseError> {
+/// What the kernel was told is what the views show, and the limits on all interfaces together are kept.
+fn check(bench: &mut Bench, (max_groups, max_sources): (usize, usize)) -> Result<(), TestCaseError> {
+    let [counted, real] = bench.router.counts();
+    prop_assert_eq!(counted, real);
+    prop_assert!(real.0 <= max_groups && real.1 <= max_sources);
     let first = Ipv4Addr::UNSPECIFIED;
     let now = bench.now;
     let views = bench
@@ -252,20 +255,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn the_kernel_is_told_what_the_router_knows(steps in prop::collection::vec(step(), 1..60)) {
-        let mut bench = Bench::new(InterfaceConfig::default());
+    fn the_kernel_is_told_what_the_router_knows(
+        capacity in prop_oneof![Just((usize::MAX, usize::MAX)), (0_usize..4, 0_usize..12)],
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let router = Router::with_capacity(capacity.0, capacity.1);
+        let mut bench = Bench::with_router(router, InterfaceConfig::default());
         for step in steps {
             // Deadlines that have come are served before anything else happens.
             bench.run_to(bench.now.since(START).as_secs_f64());
             carry_out(&mut bench, step);
-            check(&mut bench)?;
+            check(&mut bench, capacity)?;
             let mut turns = 0;
             while bench.router.poll_timeout().is_some_and(|at| at <= bench.now) {
                 bench.timeout();
                 turns += 1;
                 prop_assert!(turns < 10, "the router never comes to rest");
             }
-            check(&mut bench)?;
+            check(&mut bench, capacity)?;
         }
         // Without reports everything ends, and only the interface's own timer is left.
         bench.up(InterfaceConfig::default(), Some(Ipv4Addr::new(10, 0, 0, 1)), 1500);
@@ -273,5 +280,6 @@ proptest! {
         bench.run_to(end.since(START).as_secs_f64());
         prop_assert_eq!(bench.interface().groups_count, 0);
         prop_assert!(bench.kernel.groups.is_empty() && bench.kernel.sources.is_empty());
+        prop_assert_eq!(bench.router.counts(), [(0, 0); 2]);
     }
 }

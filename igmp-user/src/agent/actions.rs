@@ -146,6 +146,16 @@ impl Agent {
                 %group,
                 "max-group-sources ({limit}) is reached, and further sources of the group are refused"
             ),
+            Warning::CapacityReached {
+                interface,
+                group,
+                limit,
+            } => warn!(
+                interface = name(interface),
+                %group,
+                "no room for further sources, which are refused: all interfaces together have max-entries ({limit}), and \
+                 excluded ones may take half of it"
+            ),
         }
     }
 }

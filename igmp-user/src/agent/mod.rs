@@ -135,11 +135,12 @@ impl Agent {
             packets,
             monitor,
         } = parts;
+        let router = Router::with_capacity(config.max_groups as usize, config.max_entries as usize);
         Self {
             config,
             config_path,
             kernel,
-            router: Router::new(),
+            router,
             packets,
             monitor,
             snapshot: Arc::default(),
