@@ -1,10 +1,13 @@
-//! What the fuzz targets have in common: each decoder called with any bytes, with assertions on what it answers.
+//! What the fuzz targets have in common: each decoder called with any bytes, and the protocol core told of any events, with
+//! assertions on what they answer.
 //!
 //! ```text
 //! cargo +nightly fuzz run frame -- -max_total_time=60
 //! ```
 
 #![forbid(unsafe_code)]
+
+pub mod router;
 
 use igmp_wire::{
     abi::{Command, Event, GroupKey, InterfaceConfig, InterfaceFlags, Prefix, SourceEntry, SourceKey},
