@@ -224,7 +224,7 @@ pub fn run(bytes: &[u8]) {
     while !choices.0.is_empty() {
         match choices.byte() % 8 {
             0 => {
-                now = now + choices.span();
+                now += choices.span();
                 serve(&mut router, now, &mut table, &mut actions);
             }
             1 => {
