@@ -1,7 +1,7 @@
 //! One interface: its configuration and what it knows.
 
 use core::net::Ipv4Addr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     InterfaceId,
@@ -52,6 +52,8 @@ pub(crate) struct Interface {
     pub(crate) groups: BTreeMap<Ipv4Addr, Group>,
     /// Groups that were removed lately, of which the kernel may still have the entries.
     pub(crate) removed: BTreeMap<Ipv4Addr, Removal>,
+    /// When they were removed, in this order, so that each is forgotten without a search.
+    pub(crate) removals: VecDeque<(Instant, Ipv4Addr)>,
     /// The groups that the configuration wants.
     pub(crate) statics: BTreeMap<Ipv4Addr, StaticMembers>,
     /// What limits refused.
@@ -78,6 +80,7 @@ impl Interface {
             slot: Slot::default(),
             groups: BTreeMap::new(),
             removed: BTreeMap::new(),
+            removals: VecDeque::new(),
             statics: BTreeMap::new(),
             refused: Refused::default(),
             mismatches: Occasional::default(),
@@ -136,7 +139,15 @@ impl Interface {
 
     /// Forgets which groups were removed, where that is long ago.
     pub(crate) fn forget_removals(&mut self, now: Instant) {
-        self.removed.retain(|_, removal| removal.is_recent(now));
+        while let Some(&(at, address)) = self.removals.front()
+            && now.since(at) >= REMOVAL_MEMORY
+        {
+            self.removals.pop_front();
+            // It may have been removed once more since.
+            if self.removed.get(&address).is_some_and(|removal| removal.at == at) {
+                self.removed.remove(&address);
+            }
+        }
     }
 
     /// Forgets a group.
@@ -154,6 +165,9 @@ impl Interface {
             } else {
                 group.timer.base
             };
+            // Here as well, since on an interface without address no timer of the role runs.
+            self.forget_removals(cx.now);
+            self.removals.push_back((cx.now, address));
             self.removed.insert(
                 address,
                 Removal {

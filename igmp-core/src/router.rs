@@ -189,6 +189,15 @@ impl Router {
         self.interfaces.keys().copied()
     }
 
+    /// Of how many removals interfaces keep a memory.
+    #[cfg(test)]
+    pub(crate) fn removals(&self) -> usize {
+        let interfaces = self.interfaces.values();
+        interfaces
+            .map(|interface| interface.removals.len().max(interface.removed.len()))
+            .sum()
+    }
+
     /// How many groups and sources are counted, and how many there are.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> [(usize, usize); 2] {

@@ -201,6 +201,24 @@ fn groups_are_limited_on_all_interfaces_together() {
     assert_eq!(bench.router.counts(), [(2, 0); 2]);
 }
 
+/// Without an address the interface sends no queries and has no timer of its own.
+#[test]
+fn removed_groups_are_forgotten_on_an_interface_without_address() {
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.up(InterfaceConfig::default(), None, 1500);
+    for turn in 0..1_000_u32 {
+        let group = Ipv4Addr::from_bits(0xef03_0000 + turn);
+        bench.report_for(group, V2, &[]);
+        bench.event(Event::Clear {
+            interface: None,
+            group: Some(group),
+        });
+        bench.run_to(f64::from(turn) / 10.0);
+    }
+    // Ten in each second, of which one is remembered.
+    assert!(bench.router.removals() <= 12, "{}", bench.router.removals());
+}
+
 /// A million groups are meant to fit into some 200 MB, with what the maps around the records take.
 #[test]
 fn a_group_is_small() {
