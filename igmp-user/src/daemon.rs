@@ -69,12 +69,16 @@ pub fn main() -> ExitCode {
 
 fn start_log(level: Option<&str>) -> anyhow::Result<()> {
     let builder = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
+    // What the XDP program logs is decided by `bpf-log-level` alone; all of that is let through.
     let filter = match level {
         // A mere level is meant for igmpd, not for the libraries that it is built of.
         Some(level) if level.bytes().all(|byte| byte.is_ascii_alphabetic()) => builder
-            .parse(format!("warn,igmp_user={level}"))
+            .parse(format!("warn,igmp_user={level},igmp_ebpf=debug"))
             .context("--log-level")?,
         Some(directives) => builder.parse(directives).context("--log-level")?,
+        None if std::env::var_os(EnvFilter::DEFAULT_ENV).is_none() => builder
+            .parse("info,igmp_ebpf=debug")
+            .context("the default of RUST_LOG")?,
         None => builder.from_env().context("RUST_LOG")?,
     };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
