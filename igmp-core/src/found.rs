@@ -138,6 +138,11 @@ impl Interface {
                 None => group.start_source(&site, source, Timer::new(time, interval), cx),
             }
         }
+        if !is_known {
+            // Until the kernel's entry says what refreshes it, that is as it was inserted; what it took for a refresh
+            // meanwhile is looked at again.
+            group.recheck = true;
+        }
         group.commit(&site, true, cx);
         if !is_known && let Some(of_group) = cx.actions.get_mut(first..) {
             of_group.rotate_right(1);
