@@ -2,10 +2,7 @@
 
 use igmp_wire::igmp::RecordKind;
 
-use crate::{
-    event::ReportKind,
-    time::{Duration, Instant},
-};
+use crate::{event::ReportKind, interval::Interval, time::Instant};
 
 /// The version that the hosts of a group are taken to speak: the oldest that was heard lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,11 +27,11 @@ pub(crate) struct OlderHosts {
 impl OlderHosts {
     /// Takes reports into account that came at these times, of versions 1, 2 and 3. The timers only ever move later, so
     /// it does not matter whether a time was told before.
-    pub(crate) fn heard(&mut self, last_report: [Option<Instant>; 3], present_interval: Duration) {
+    pub(crate) fn heard(&mut self, last_report: [Option<Instant>; 3], present_interval: &Interval) {
         let [v1, v2, _] = last_report;
         for (timer, report) in [(&mut self.v1, v1), (&mut self.v2, v2)] {
             if let Some(time) = report {
-                *timer = (*timer).max(time + present_interval);
+                *timer = (*timer).max(present_interval.after(time));
             }
         }
     }

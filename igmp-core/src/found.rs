@@ -33,7 +33,7 @@ impl Interface {
     pub(crate) fn found<L: Liveness>(&mut self, found: &Found, cx: &mut Context<'_, L>) {
         let parameters = self.parameters();
         let address = found.group;
-        let interval = parameters.membership_interval;
+        let interval = &parameters.membership_interval;
         let is_group = is_multicast(address) && !is_link_local_group(address);
         // A report may have refreshed the entry since it was read, and nobody tells of that.
         let mut last_report = found.last_report;
@@ -48,7 +48,7 @@ impl Interface {
 
         let joined = if is_group && !is_ssm(address) {
             self.time_of_join(found, &times, cx.now)
-                .filter(|&time| time + interval > cx.now)
+                .filter(|&time| interval.after(time) > cx.now)
         } else {
             None
         };
@@ -61,7 +61,7 @@ impl Interface {
                 Some(joined) if time <= joined => continue,
                 _ => time,
             };
-            if is_group && is_unicast(source) && time + interval > cx.now {
+            if is_group && is_unicast(source) && interval.after(time) > cx.now {
                 let known = sources.entry(source).or_insert(time);
                 *known = (*known).max(time);
             }
@@ -110,7 +110,7 @@ impl Interface {
         group.reporter = found.reporter;
         group
             .older
-            .heard(times.last_report, parameters.older_host_interval());
+            .heard(times.last_report, &parameters.older_host_interval);
         if let Some(time) = joined {
             let row = if found.incomplete {
                 lost_join(&group.sources)

@@ -100,9 +100,9 @@ impl Group {
     /// Takes the kernel's times into account as far as they are no later than `until`.
     pub(crate) fn settle(&mut self, site: &Site<'_>, times: &GroupTimes, until: Instant) {
         self.timer
-            .settle(latest(times), site.parameters.membership_interval, until);
+            .settle(latest(times), &site.parameters.membership_interval, until);
         self.older
-            .heard(times.last_report, site.parameters.older_host_interval());
+            .heard(times.last_report, &site.parameters.older_host_interval);
     }
 
     /// Carries out a row of the state tables for a record that was received at `time`, but for its queries.
@@ -114,7 +114,7 @@ impl Group {
         time: Instant,
         cx: &mut Context<'_, L>,
     ) {
-        let interval = site.parameters.membership_interval;
+        let interval = &site.parameters.membership_interval;
         let group_timer = Timer {
             deadline: self.timer.effective(latest(times), interval),
             base: time,

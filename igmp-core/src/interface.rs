@@ -11,7 +11,7 @@ use crate::{
     group::Group,
     limits::{Occasional, Refused},
     liveness::Liveness,
-    parameters::Parameters,
+    parameters::{Adopted, Before, Parameters},
     querier::Role,
     static_group::{self, StaticMembers},
     time::{Duration, Instant},
@@ -46,6 +46,8 @@ pub(crate) struct Interface {
     pub(crate) mtu: u32,
     /// Whether this router or another one is the querier.
     pub(crate) role: Role,
+    /// Intervals that were in force before.
+    before: Before,
     /// Where the timer of the role is queued.
     pub(crate) slot: Slot,
     /// The groups that hosts reported.
@@ -77,6 +79,7 @@ impl Interface {
             address,
             mtu,
             role: Role::silent(),
+            before: Before::default(),
             slot: Slot::default(),
             groups: BTreeMap::new(),
             removed: BTreeMap::new(),
@@ -98,6 +101,7 @@ impl Interface {
         mtu: u32,
         cx: &mut Context<'_, L>,
     ) {
+        let old = self.parameters();
         let old_config = core::mem::replace(&mut self.config, config);
         let old_address = core::mem::replace(&mut self.address, address);
         self.mtu = mtu;
@@ -105,17 +109,29 @@ impl Interface {
             self.configure_static_groups(cx);
         }
         self.reconsider_role(&old_config, old_address, cx);
+        self.remember(&old, cx.now);
+    }
+
+    /// Remembers what was in force until `at`, for what was reported up to then.
+    pub(crate) fn remember(&mut self, old: &Parameters, at: Instant) {
+        self.before = old.followed_by(&self.parameters(), at);
     }
 
     /// What is in force.
     pub(crate) fn parameters(&self) -> Parameters {
+        self.parameters_of(self.role.adopted())
+    }
+
+    /// What would be in force if the querier had said this.
+    pub(crate) fn parameters_of(&self, adopted: Adopted) -> Parameters {
         Parameters::new(
             self.id,
             &self.config,
-            self.role.adopted(),
+            adopted,
             self.mtu,
             self.role.is_querier(),
             self.address.is_some(),
+            self.before,
         )
     }
 

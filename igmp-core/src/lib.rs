@@ -45,6 +45,7 @@ mod context;
 mod found;
 mod group;
 mod interface;
+mod interval;
 mod limits;
 mod membership;
 mod parameters;

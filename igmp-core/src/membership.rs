@@ -111,7 +111,7 @@ impl Interface {
             ReportKind::V2 => [None, Some(report.time), None],
             ReportKind::Leave | ReportKind::Record(_) => [None; 3],
         };
-        group.older.heard(older, parameters.older_host_interval());
+        group.older.heard(older, &parameters.older_host_interval);
         let row = table::row(State::of(group.mode, &group.sources), kind, &list);
         group.apply(&site, &row, &times, report.time, cx);
         if let Some(first) = created {
@@ -255,7 +255,7 @@ impl Interface {
             return;
         };
         let time = cx.liveness.source(self.id, address, source_address);
-        timer.settle(time.last_report, parameters.membership_interval, cx.now);
+        timer.settle(time.last_report, &parameters.membership_interval, cx.now);
         if timer.deadline > cx.now {
             let deadline = timer.deadline;
             cx.timers.wake_by(&mut source.slot, deadline, key);

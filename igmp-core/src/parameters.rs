@@ -3,6 +3,7 @@
 use crate::{
     InterfaceId,
     config::InterfaceConfig,
+    interval::{Earlier, Interval},
     time::{Duration, Instant},
 };
 
@@ -34,7 +35,9 @@ pub(crate) struct Parameters {
     /// Last Member Query Interval.
     pub(crate) last_member_interval: Duration,
     /// Group Membership Interval.
-    pub(crate) membership_interval: Duration,
+    pub(crate) membership_interval: Interval,
+    /// Older Host Present Interval (§8.13).
+    pub(crate) older_host_interval: Interval,
     /// Whether a leave takes effect at once.
     pub(crate) immediate_leave: bool,
     /// Most sources of a group.
@@ -58,6 +61,15 @@ pub(crate) struct Adopted {
 
 impl Parameters {
     /// Derives them. `adopted` is empty on the querier.
+/// Intervals that were in force before and still hold for what was reported then.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Before {
+    /// Group Membership Intervals.
+    pub(crate) membership_intervals: Earlier,
+    /// Older Host Present Intervals.
+    pub(crate) older_host_intervals: Earlier,
+}
+
     pub(crate) fn new(
         interface: InterfaceId,
         config: &InterfaceConfig,
@@ -67,6 +79,7 @@ impl Parameters {
         can_send: bool,
     ) -> Self {
         let robustness = adopted.robustness.unwrap_or(config.robustness_variable).max(1);
+        before: Before,
         let query_interval = adopted
             .query_interval
             .unwrap_or(config.query_interval)
@@ -82,23 +95,26 @@ impl Parameters {
         };
         Self {
             interface,
+        let rounds = query_interval * u64::from(robustness);
             version: config.version,
             robustness,
             query_interval,
             response_interval,
             last_member_interval: config.last_member_query_interval.max(SHORTEST),
-            membership_interval: query_interval * u64::from(robustness) + response_interval * responses,
+            membership_interval: Interval {
+                span: rounds + response_interval * responses,
+                earlier: before.membership_intervals,
+            },
+            older_host_interval: Interval {
+                span: rounds + response_interval,
+                earlier: before.older_host_intervals,
+            },
             immediate_leave: config.immediate_leave,
             max_group_sources: limit(config.max_group_sources),
             sources_per_query: ((mtu.max(MIN_MTU) - QUERY_OVERHEAD) / SOURCE_LEN) as usize,
             querier,
             can_send,
         }
-    }
-
-    /// Older Host Present Interval (§8.13).
-    pub(crate) fn older_host_interval(&self) -> Duration {
-        self.query_interval * u64::from(self.robustness) + self.response_interval
     }
 
     /// Other Querier Present Interval (§8.5).
@@ -118,6 +134,15 @@ impl Parameters {
 
     /// QRV for a query (§4.1.6).
     pub(crate) fn qrv(&self) -> u8 {
+    /// What is to be remembered once `next` takes the place of these parameters at `at`.
+    pub(crate) fn followed_by(&self, next: &Self, at: Instant) -> Before {
+        let (membership, older_host) = (&next.membership_interval, &next.older_host_interval);
+        Before {
+            membership_intervals: self.membership_interval.followed_by(membership.span, at),
+            older_host_intervals: self.older_host_interval.followed_by(older_host.span, at),
+        }
+    }
+
         if self.robustness > 7 { 0 } else { self.robustness }
     }
 }

@@ -33,10 +33,10 @@ pub(crate) enum Role {
     NonQuerier {
         /// The one with the lowest address.
         querier: Ipv4Addr,
-        /// Until when that one counts as present.
+        /// Until when only that one's word counts: no longer than its own says, and no longer than the configuration says,
+        /// so that a single query with the largest values does not hide a querier that does ask.
         querier_until: Instant,
-        /// When the Other Querier Present timer ends. It is later than `querier_until` if another router with a lower
-        /// address than ours was heard since.
+        /// When the Other Querier Present timer ends (§8.5), which any router with a lower address than ours restarts.
         present_until: Instant,
         /// What the querier said.
         adopted: Adopted,
@@ -77,10 +77,12 @@ impl Interface {
 
     /// Takes over as querier after the other one fell silent: one General Query at once, and no start-up (RFC 2236 §7).
     fn take_over<L: Liveness>(&mut self, cx: &mut Context<'_, L>) {
+        let old = self.parameters();
         self.role = Role::Querier {
             startup_left: 0,
             next_query: self.address.map(|_| cx.now),
         };
+        self.remember(&old, cx.now);
         self.notify_querier(self.address, Reason::Timeout, cx);
         self.query_if_due(cx);
     }
@@ -230,6 +232,7 @@ impl Interface {
         let before = match self.role {
             Role::Querier { .. } => None,
             Role::NonQuerier {
+        let old = self.parameters();
                 querier,
                 querier_until,
                 adopted,
@@ -251,6 +254,8 @@ impl Interface {
         let end = query.time + self.parameters().other_querier_interval();
         if let Role::NonQuerier {
             querier_until,
+        self.remember(&old, query.time);
+        let configured = self.parameters_of(Adopted::default());
             present_until,
             ..
         } = &mut self.role
@@ -258,7 +263,7 @@ impl Interface {
             *present_until = end;
             *querier_until = match before {
                 Some((_, until, _)) if querier != heard => until,
-                _ => end,
+                _ => end.min(query.time + configured.other_querier_interval()),
             };
         }
         cx.timers.cancel(&mut self.slot, Key::Interface(self.id));

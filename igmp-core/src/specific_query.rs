@@ -68,7 +68,7 @@ impl Group {
         if !parameters.querier || !parameters.can_send || parameters.version < 2 {
             return;
         }
-        let interval = parameters.membership_interval;
+        let interval = &parameters.membership_interval;
         let end = parameters.last_member_end(cx.now);
         let last_report = latest(times);
         let mut series = self.series.take().unwrap_or_default();
@@ -129,7 +129,7 @@ impl Group {
         if !parameters.can_send || parameters.version < 2 {
             return;
         }
-        let interval = parameters.membership_interval;
+        let interval = &parameters.membership_interval;
         let end = parameters.last_member_end(cx.now);
 
         let mut asked_group = false;
@@ -202,7 +202,7 @@ impl Group {
         if !parameters.querier || !parameters.can_send || parameters.version < 2 {
             return;
         }
-        let interval = parameters.membership_interval;
+        let interval = &parameters.membership_interval;
         cx.prefetch_sources(site, question.sources.0.iter().copied());
         let mut ended = Vec::new();
         for &address in &question.sources.0 {
@@ -247,7 +247,7 @@ impl Group {
         times: &GroupTimes,
         cx: &mut Context<'_, L>,
     ) {
-        let interval = site.parameters.membership_interval;
+        let interval = &site.parameters.membership_interval;
         let interface = site.parameters.interface;
         if sources.is_empty() {
             // Version 1 hosts answer too late, so their memberships are not shortened (RFC 2236 §7 has no such

@@ -1,6 +1,6 @@
 //! A timer that the kernel may have refreshed without saying so.
 
-use crate::time::{Duration, Instant};
+use crate::{interval::Interval, time::Instant};
 
 /// A group timer or source timer.
 ///
@@ -18,35 +18,30 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    /// A timer that a report set to `span` at `time`.
-    pub(crate) fn new(time: Instant, span: Duration) -> Self {
+    /// A timer that a report at `time` set.
+    pub(crate) fn new(time: Instant, interval: &Interval) -> Self {
         Self {
-            deadline: time + span,
+            deadline: interval.after(time),
             base: time,
             lowered: false,
         }
     }
 
     /// When the timer ends, given the kernel's time of the last report.
-    pub(crate) fn effective(&self, last_report: Option<Instant>, membership_interval: Duration) -> Instant {
+    pub(crate) fn effective(&self, last_report: Option<Instant>, interval: &Interval) -> Instant {
         match last_report {
-            Some(time) if time > self.base => self.deadline.max(time + membership_interval),
+            Some(time) if time > self.base => self.deadline.max(interval.after(time)),
             _ => self.deadline,
         }
     }
 
     /// Takes what the kernel knows into account, as far as it happened no later than `until`. Reports after that are
     /// counted still, but stay visible as later than `base`.
-    pub(crate) fn settle(
-        &mut self,
-        last_report: Option<Instant>,
-        membership_interval: Duration,
-        until: Instant,
-    ) {
+    pub(crate) fn settle(&mut self, last_report: Option<Instant>, interval: &Interval, until: Instant) {
         if let Some(time) = last_report
             && time > self.base
         {
-            self.deadline = self.deadline.max(time + membership_interval);
+            self.deadline = self.deadline.max(interval.after(time));
             self.base = self.base.max(time.min(until));
             self.lowered = false;
         }
@@ -57,11 +52,11 @@ impl Timer {
     pub(crate) fn lower(
         &mut self,
         last_report: Option<Instant>,
-        membership_interval: Duration,
+        interval: &Interval,
         limit: Instant,
         time: Instant,
     ) {
-        if self.effective(last_report, membership_interval) > limit {
+        if self.effective(last_report, interval) > limit {
             *self = Self {
                 deadline: limit,
                 base: time,

@@ -180,7 +180,7 @@ fn view_group<L: Liveness>(
     if let Some(group) = group {
         let times = liveness.group(parameters.interface, address);
         let mut older = group.older;
-        older.heard(times.last_report, parameters.older_host_interval());
+        older.heard(times.last_report, &parameters.older_host_interval);
         view.compatibility_mode = (older.mode(now) as u8).min(parameters.version);
         view.up_time = view.up_time.max(now.since(group.since));
         view.last_reporter = Some(times.reporter.unwrap_or(group.reporter));
@@ -188,7 +188,7 @@ fn view_group<L: Liveness>(
             view.filter_mode = FilterMode::Exclude;
             let end = group
                 .timer
-                .effective(latest(&times), parameters.membership_interval);
+                .effective(latest(&times), &parameters.membership_interval);
             view.expires = Some(end.since(now));
         }
         for (source, record) in group.sources.iter() {
@@ -232,7 +232,7 @@ fn remaining<L: Liveness>(
     let time = liveness.source(parameters.interface, group, source);
     Some(
         timer
-            .effective(time.last_report, parameters.membership_interval)
+            .effective(time.last_report, &parameters.membership_interval)
             .since(now),
     )
 }

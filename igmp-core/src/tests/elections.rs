@@ -234,6 +234,35 @@ fn a_non_querier_adopts_what_the_querier_says_and_the_querier_its_own() {
 }
 
 #[test]
+fn a_querier_that_was_heard_once_does_not_hide_one_that_asks() {
+    let middle = core::net::Ipv4Addr::new(10, 0, 0, 3);
+    let mut bench = Bench::new(InterfaceConfig::default());
+    bench.general_query(middle);
+    bench.run_to(1.0);
+    let once = Query {
+        qrv: 7,
+        qqic: 255,
+        ..bench.query_from(LOWER)
+    };
+    bench.event(Event::Query(once));
+    for second in [125.0, 250.0] {
+        bench.run_to(second);
+        bench.general_query(middle);
+        assert_eq!(bench.interface().querier, Some(LOWER));
+    }
+    // Other Querier Present Interval of the configuration: 255 s, so until 256 s.
+    bench.run_to(375.0);
+    bench.general_query(middle);
+    let view = bench.interface();
+    assert_eq!(
+        (view.querier, view.robustness_variable, view.query_interval),
+        (Some(middle), 2, Duration::from_secs(125))
+    );
+    assert_eq!(view.other_querier_expiry, Some(START + secs(630.0)));
+    assert!(bench.sent().is_empty());
+}
+
+#[test]
 fn an_interface_without_address_is_silent_and_keeps_memberships() {
     let mut bench = Bench::empty();
     bench.up(InterfaceConfig::default(), None, 1500);

@@ -3,6 +3,7 @@
 mod bench;
 mod compat;
 mod elections;
+mod intervals;
 mod invariants;
 mod kernel;
 mod limits;
