@@ -1,7 +1,7 @@
 //! One interface: its configuration and what it knows.
 
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     InterfaceId,
@@ -223,6 +223,46 @@ impl Interface {
         }));
     }
 
+    /// Tells which sources the configuration wants by name that it did not before, or does no more, where no host wants
+    /// them either. With the end of a group all of its sources end.
+    fn notify_static_sources<L: Liveness>(
+        &self,
+        before: &BTreeMap<Ipv4Addr, StaticMembers>,
+        cx: &mut Context<'_, L>,
+    ) {
+        let none = BTreeSet::new();
+        let groups: BTreeSet<Ipv4Addr> = before.keys().chain(self.statics.keys()).copied().collect();
+        for address in groups {
+            let hosts = self.groups.get(&address);
+            let members = self.statics.get(&address);
+            if hosts.is_none() && members.is_none() {
+                continue;
+            }
+            let old = before.get(&address).map_or(&none, |members| &members.sources);
+            let new = members.map_or(&none, |members| &members.sources);
+            let changed = (new
+                .difference(old)
+                .map(|source| (NotificationKind::SourceAdded, source)))
+            .chain(
+                old.difference(new)
+                    .map(|source| (NotificationKind::SourceRemoved, source)),
+            );
+            for (kind, source) in changed {
+                let running = hosts.and_then(|group| group.sources.get(*source)?.timer);
+                if running.is_none() {
+                    cx.actions.push(Action::Notify(Notification {
+                        kind,
+                        interface: self.id,
+                        group: Some(address),
+                        source: Some(*source),
+                        reporter: None,
+                        reason: Reason::Static,
+                    }));
+                }
+            }
+        }
+    }
+
     fn configure_static_groups<L: Liveness>(&mut self, cx: &mut Context<'_, L>) {
         let mut after = static_group::by_group(&self.config.static_groups, cx.now);
         let before = core::mem::take(&mut self.statics);
@@ -239,5 +279,6 @@ impl Interface {
             }
         }
         self.statics = after;
+        self.notify_static_sources(&before, cx);
     }
 }

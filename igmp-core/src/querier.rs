@@ -97,7 +97,10 @@ impl Interface {
         let parameters = self.parameters();
         let readdressed = self.address != old_address;
         match &mut self.role {
-            Role::Querier { .. } if readdressed && self.address.is_some() => self.start_up(cx),
+            Role::Querier { .. } if readdressed && self.address.is_some() => {
+                self.notify_querier(self.address, Reason::Interface, cx);
+                self.start_up(cx);
+            }
             Role::Querier { next_query, .. } if readdressed => *next_query = None,
             Role::Querier { next_query, .. } => {
                 // A shorter interval holds from now on, and another version is made known at once.
@@ -229,10 +232,10 @@ impl Interface {
             },
             _ => Adopted::default(),
         };
+        let old = self.parameters();
         let before = match self.role {
             Role::Querier { .. } => None,
             Role::NonQuerier {
-        let old = self.parameters();
                 querier,
                 querier_until,
                 adopted,
@@ -251,11 +254,11 @@ impl Interface {
             present_until: query.time,
             adopted,
         };
+        self.remember(&old, query.time);
+        let configured = self.parameters_of(Adopted::default());
         let end = query.time + self.parameters().other_querier_interval();
         if let Role::NonQuerier {
             querier_until,
-        self.remember(&old, query.time);
-        let configured = self.parameters_of(Adopted::default());
             present_until,
             ..
         } = &mut self.role

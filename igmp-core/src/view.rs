@@ -45,7 +45,8 @@ pub struct GroupView {
     pub group: Ipv4Addr,
     /// The filter mode (§6.2.1).
     pub filter_mode: FilterMode,
-    /// What is left of the group timer. `None` in INCLUDE mode, and where only the configuration wants the group.
+    /// What is left of the group timer. `None` in INCLUDE mode, and where the configuration wants the group from any
+    /// source.
     pub expires: Option<Duration>,
     /// Since how long the group has members.
     pub up_time: Duration,
@@ -189,7 +190,8 @@ fn view_group<L: Liveness>(
             let end = group
                 .timer
                 .effective(latest(&times), &parameters.membership_interval);
-            view.expires = Some(end.since(now));
+            // Where the configuration wants the group the end of the timer changes nothing.
+            view.expires = (!wants_all).then(|| end.since(now));
         }
         for (source, record) in group.sources.iter() {
             let expires = remaining(parameters, now, (address, source), record, liveness);

@@ -300,6 +300,8 @@ fn a_new_address_is_held_against_the_querier() {
     assert!(!bench.interface().is_querier);
     let lowest = core::net::Ipv4Addr::new(10, 0, 0, 1);
     bench.up(InterfaceConfig::default(), Some(lowest), 1500);
+    let change = (NotificationKind::QuerierChanged, None, Reason::Interface);
+    assert_eq!(bench.notes(), [change]);
     assert_eq!(bench.interface().querier, Some(lowest));
     assert_eq!(bench.sent(), ["5: v3 general"]);
     // A querier makes its new address known.
@@ -307,6 +309,9 @@ fn a_new_address_is_held_against_the_querier() {
     bench.up(InterfaceConfig::default(), Some(OWN), 1500);
     assert_eq!(bench.sent(), ["6: v3 general"]);
     assert_eq!(bench.interface().querier, Some(OWN));
+    assert_eq!(bench.notes(), [change]);
+    bench.up(InterfaceConfig::default(), Some(OWN), 1400);
+    assert_eq!(bench.notes(), []);
 }
 
 #[test]

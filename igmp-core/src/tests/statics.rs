@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 
 use igmp_wire::igmp::RecordKind::{Allow, IsExclude};
 
-use super::bench::{Bench, GROUP, INTERFACE, OWN, secs, source};
+use super::bench::{Bench, GROUP, HOST, INTERFACE, LOWER, OWN, secs, source};
 use crate::{
     Event, FilterMode, InterfaceConfig, NotificationKind, Reason, ReportKind::V2, SourceView, StaticGroup,
     time::Duration,
@@ -43,7 +43,12 @@ fn a_static_group_is_there_without_a_host() {
 
     // A host comes and goes without anybody noticing a change of the whole.
     bench.report(V2, &[]);
-    assert_eq!(bench.group().and_then(|view| view.expires), Some(secs(270.0)));
+    let view = bench.group().expect("the group is static");
+    assert_eq!(
+        (view.expires, view.last_reporter),
+        (None, Some(HOST)),
+        "it does not end"
+    );
     assert_eq!(bench.interface().groups_count, 1);
     bench.run_to(1300.0);
     assert_eq!(bench.group().expect("the group is static").expires, None);
@@ -63,8 +68,17 @@ fn static_sources_are_added_to_what_hosts_want() {
         group: GROUP,
         source: Some(source(number)),
     });
-    let mut bench = Bench::new(with(statics.to_vec()));
+    let mut bench = Bench::empty();
+    bench.up(with(statics.to_vec()), Some(OWN), 1500);
     assert_eq!(bench.state(), "INCLUDE (1:-,2:-)");
+    assert_eq!(
+        bench.notes(),
+        [
+            (NotificationKind::GroupJoined, None, Reason::Static),
+            (NotificationKind::SourceAdded, Some(source(1)), Reason::Static),
+            (NotificationKind::SourceAdded, Some(source(2)), Reason::Static),
+        ]
+    );
     bench.record(Allow, &[2, 3]);
     assert_eq!(bench.state(), "INCLUDE (1:-,2:270,3:270)");
     // Excluded by the hosts, wanted by the configuration.
@@ -98,6 +112,49 @@ fn static_sources_are_added_to_what_hosts_want() {
     );
     bench.run_to(270.0);
     assert_eq!(bench.state(), "INCLUDE (1:-,2:-)");
+}
+
+#[test]
+fn a_source_is_told_of_once_whoever_wants_it() {
+    let statics = |numbers: &[u16]| {
+        let group = |&number: &u16| StaticGroup {
+            group: GROUP,
+            source: Some(source(number)),
+        };
+        with(numbers.iter().map(group).collect())
+    };
+    let mut bench = Bench::new(statics(&[1, 2]));
+    bench.up(statics(&[1, 3]), Some(OWN), 1500);
+    assert_eq!(
+        bench.notes(),
+        [
+            (NotificationKind::SourceAdded, Some(source(3)), Reason::Static),
+            (NotificationKind::SourceRemoved, Some(source(2)), Reason::Static),
+        ]
+    );
+    // A host joins in, and what the configuration wants of the group ends first.
+    bench.record(Allow, &[1, 4]);
+    assert_eq!(
+        bench.notes(),
+        [(NotificationKind::SourceAdded, Some(source(4)), Reason::Report)]
+    );
+    bench.up(statics(&[]), Some(OWN), 1500);
+    assert_eq!(
+        bench.notes(),
+        [(NotificationKind::SourceRemoved, Some(source(3)), Reason::Static)]
+    );
+    bench.up(statics(&[4]), Some(OWN), 1500);
+    assert_eq!(bench.notes(), []);
+    bench.run_to(270.0);
+    assert_eq!(
+        bench.notes(),
+        [(NotificationKind::SourceRemoved, Some(source(1)), Reason::Timeout)]
+    );
+    bench.up(statics(&[]), Some(OWN), 1500);
+    assert_eq!(
+        bench.notes(),
+        [(NotificationKind::GroupLeft, None, Reason::Static)]
+    );
 }
 
 #[test]
@@ -150,7 +207,7 @@ fn clearing_forgets_and_asks_anew() {
         bench.notes(),
         [(NotificationKind::GroupLeft, None, Reason::Clear)]
     );
-    assert_eq!(bench.sent(), ["40: v3 Q(239.1.1.1)"]);
+    assert_eq!(bench.sent(), ["40: v3 Q(239.1.1.1) S"]);
     assert_eq!(bench.interface().groups_count, 1);
     bench.run_to(50.0);
     bench.event(Event::Clear {
@@ -162,4 +219,32 @@ fn clearing_forgets_and_asks_anew() {
     assert!(bench.kernel.groups.is_empty() && bench.kernel.sources.is_empty());
     bench.record(Allow, &[1]);
     assert_eq!(bench.state(), "INCLUDE (1:270)");
+}
+
+#[test]
+fn clearing_a_group_asks_all_hosts_where_there_is_no_flag_to_spare_other_routers() {
+    for version in [1, 2] {
+        let mut bench = Bench::new(InterfaceConfig {
+            version,
+            ..InterfaceConfig::default()
+        });
+        bench.run_to(40.0);
+        bench.report(V2, &[]);
+        bench.sent();
+        bench.event(Event::Clear {
+            interface: None,
+            group: Some(GROUP),
+        });
+        assert_eq!(bench.sent(), [format!("40: v{version} general")]);
+        assert_eq!(bench.state(), "nothing");
+        // A non-querier asks nobody.
+        bench.report(V2, &[]);
+        bench.general_query(LOWER);
+        bench.event(Event::Clear {
+            interface: None,
+            group: Some(GROUP),
+        });
+        assert_eq!(bench.sent(), [""; 0]);
+        assert_eq!(bench.state(), "nothing");
+    }
 }
