@@ -18,6 +18,8 @@ const QUERY_OVERHEAD: u32 = 24 + 12;
 const SOURCE_LEN: u32 = 4;
 /// The smallest MTU that IPv4 knows (RFC 791 §3.2). One below it is a mistake.
 const MIN_MTU: u32 = 68;
+/// The longest packet that IPv4 knows (RFC 791 §3.1), which may be less than an interface would take.
+const MAX_PACKET: u32 = 65_535;
 
 /// What the configuration and the querier's word amount to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,8 +61,6 @@ pub(crate) struct Adopted {
     pub(crate) query_interval: Option<Duration>,
 }
 
-impl Parameters {
-    /// Derives them. `adopted` is empty on the querier.
 /// Intervals that were in force before and still hold for what was reported then.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Before {
@@ -70,6 +70,8 @@ pub(crate) struct Before {
     pub(crate) older_host_intervals: Earlier,
 }
 
+impl Parameters {
+    /// Derives them. `adopted` is empty on the querier.
     pub(crate) fn new(
         interface: InterfaceId,
         config: &InterfaceConfig,
@@ -77,9 +79,9 @@ pub(crate) struct Before {
         mtu: u32,
         querier: bool,
         can_send: bool,
+        before: Before,
     ) -> Self {
         let robustness = adopted.robustness.unwrap_or(config.robustness_variable).max(1);
-        before: Before,
         let query_interval = adopted
             .query_interval
             .unwrap_or(config.query_interval)
@@ -93,9 +95,9 @@ pub(crate) struct Before {
         } else {
             2
         };
+        let rounds = query_interval * u64::from(robustness);
         Self {
             interface,
-        let rounds = query_interval * u64::from(robustness);
             version: config.version,
             robustness,
             query_interval,
@@ -111,7 +113,7 @@ pub(crate) struct Before {
             },
             immediate_leave: config.immediate_leave,
             max_group_sources: limit(config.max_group_sources),
-            sources_per_query: ((mtu.max(MIN_MTU) - QUERY_OVERHEAD) / SOURCE_LEN) as usize,
+            sources_per_query: ((mtu.clamp(MIN_MTU, MAX_PACKET) - QUERY_OVERHEAD) / SOURCE_LEN) as usize,
             querier,
             can_send,
         }
@@ -132,8 +134,6 @@ pub(crate) struct Before {
         now + self.last_member_interval * u64::from(self.robustness)
     }
 
-    /// QRV for a query (§4.1.6).
-    pub(crate) fn qrv(&self) -> u8 {
     /// What is to be remembered once `next` takes the place of these parameters at `at`.
     pub(crate) fn followed_by(&self, next: &Self, at: Instant) -> Before {
         let (membership, older_host) = (&next.membership_interval, &next.older_host_interval);
@@ -143,6 +143,8 @@ pub(crate) struct Before {
         }
     }
 
+    /// QRV for a query (§4.1.6).
+    pub(crate) fn qrv(&self) -> u8 {
         if self.robustness > 7 { 0 } else { self.robustness }
     }
 }

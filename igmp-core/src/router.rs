@@ -263,13 +263,17 @@ impl Interface {
                 }
                 self.remove_group(address, Reason::Clear, cx);
                 let parameters = self.parameters();
-                if parameters.querier && parameters.can_send && parameters.version >= 2 {
+                // The query is not repeated, so that other routers must not lower their timers for it. Without S flag
+                // only a General Query lowers none.
+                if parameters.version < 3 {
+                    self.query_now(cx);
+                } else if parameters.querier && parameters.can_send {
                     let site = Site {
                         parameters: &parameters,
                         group: address,
                         statics: None,
                     };
-                    specific_query::send(&site, false, &[], cx);
+                    specific_query::send(&site, true, &[], cx);
                 }
             }
         }

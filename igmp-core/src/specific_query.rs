@@ -127,6 +127,7 @@ impl Group {
         };
         cx.timers.cancel(&mut series.slot, site.series_key());
         if !parameters.can_send || parameters.version < 2 {
+            self.give_up(site, &series, cx);
             return;
         }
         let interval = &parameters.membership_interval;
@@ -146,6 +147,10 @@ impl Group {
             }
         }
 
+        if parameters.version < 3 {
+            self.give_up_sources(site, &series, cx);
+            series.sources.clear();
+        }
         let (mut answered, mut open) = (Vec::new(), Vec::new());
         cx.prefetch_sources(site, series.sources());
         series.sources.retain(|&address, left| {
@@ -162,20 +167,37 @@ impl Group {
             *left = left.saturating_sub(1);
             *left > 0
         });
-        if parameters.version >= 3 {
-            // Q(G) asks for these sources as well (§6.6.3.2, last paragraph).
-            if !asked_group {
-                send_in_parts(site, true, &answered, cx);
-            }
-            send_in_parts(site, false, &open, cx);
-        } else {
-            series.sources.clear();
+        // Q(G) asks for these sources as well (§6.6.3.2, last paragraph).
+        if !asked_group {
+            send_in_parts(site, true, &answered, cx);
         }
+        send_in_parts(site, false, &open, cx);
 
         if series.group_left > 0 || !series.sources.is_empty() {
             let next = cx.now + parameters.last_member_interval;
             cx.timers.wake_by(&mut series.slot, next, site.series_key());
             self.series = Some(series);
+        }
+    }
+
+    /// Takes back that timers were lowered for questions that cannot be asked any more. Whoever did not hear those that
+    /// were asked, or whose answer was lost, stays a member.
+    fn give_up<L: Liveness>(&mut self, site: &Site<'_>, series: &Series, cx: &mut Context<'_, L>) {
+        if series.group_left > 0 && self.mode == FilterMode::Exclude && self.timer.lowered {
+            self.timer.raise(&site.parameters.membership_interval, cx.now);
+        }
+        self.give_up_sources(site, series, cx);
+    }
+
+    /// The same for sources only.
+    fn give_up_sources<L: Liveness>(&mut self, site: &Site<'_>, series: &Series, cx: &Context<'_, L>) {
+        for address in series.sources() {
+            if let Some(source) = self.sources.get_mut(address)
+                && let Some(timer) = &mut source.timer
+                && timer.lowered
+            {
+                timer.raise(&site.parameters.membership_interval, cx.now);
+            }
         }
     }
 

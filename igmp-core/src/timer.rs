@@ -64,4 +64,10 @@ impl Timer {
             };
         }
     }
+
+    /// Takes back that it was lowered: the timer runs anew from `now` on.
+    pub(crate) fn raise(&mut self, interval: &Interval, now: Instant) {
+        self.deadline = self.deadline.max(interval.after(now));
+        self.lowered = false;
+    }
 }

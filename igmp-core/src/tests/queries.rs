@@ -361,3 +361,64 @@ fn a_version_1_interface_ignores_leaves() {
     assert_eq!(bench.sent(), ["31.25: v1 general"]);
     assert_eq!(bench.state(), "EXCLUDE 170 (; )");
 }
+
+/// Whoever was not asked a second time, or whose answer was lost, is not cut off.
+#[test]
+fn a_question_that_cannot_be_repeated_ends_no_membership() {
+    let version = |version| InterfaceConfig {
+        version,
+        ..InterfaceConfig::default()
+    };
+    for (config, address, of_group) in [
+        (version(3), None, "EXCLUDE 270 (; )"),
+        (version(1), Some(OWN), "EXCLUDE 270 (; )"),
+        // Version 2 goes on asking for the group.
+        (version(2), Some(OWN), "EXCLUDE 1 (; )"),
+    ] {
+        let mut bench = Bench::new(InterfaceConfig::default());
+        bench.record(IsExclude, &[]);
+        bench.run_to(10.0);
+        bench.record(ToInclude, &[]);
+        bench.run_to(10.5);
+        bench.up(config.clone(), address, 1500);
+        bench.run_to(11.0);
+        assert_eq!(bench.state(), of_group, "version {}", config.version);
+
+        let mut bench = Bench::new(InterfaceConfig::default());
+        bench.record(Allow, &[1, 2]);
+        bench.run_to(10.0);
+        bench.record(Block, &[1]);
+        assert_eq!(bench.state(), "INCLUDE (1:2,2:260)");
+        bench.run_to(10.5);
+        bench.up(config.clone(), address, 1500);
+        bench.run_to(11.0);
+        assert_eq!(
+            bench.state(),
+            "INCLUDE (1:270,2:259)",
+            "version {}",
+            config.version
+        );
+        bench.run_to(30.0);
+        assert_eq!(bench.state(), "INCLUDE (1:251,2:240)");
+    }
+}
+
+/// No IPv4 packet is longer than 65,535 bytes, whatever an interface would take, and none need be shorter than 68.
+#[test]
+fn a_query_has_as_many_sources_as_a_packet_holds() {
+    let all: Vec<u16> = (0..16_400).collect();
+    let most = |mtu| {
+        let mut bench = Bench::empty();
+        bench.up(InterfaceConfig::default(), Some(OWN), mtu);
+        bench.record(Allow, &all);
+        bench.sent();
+        bench.record(Block, &all);
+        let sent = bench.sent();
+        let counts = sent.iter().map(|query| query.split(',').count() - 1);
+        counts.max()
+    };
+    // Before them there are 24 bytes of the IPv4 header with Router Alert, and 12 of the query.
+    assert_eq!(most(1500), Some(366));
+    assert_eq!(most(0), Some(8));
+    assert_eq!(most(u32::MAX), Some(16_374));
+}
