@@ -33,7 +33,9 @@ pub(super) fn frame(
             max_response_time,
             suppress: query.suppress,
             qrv: query.qrv,
-            query_interval: (query.query_interval.as_nanos() / 1_000_000_000) as u32,
+            // A part of a second cannot be said, and no second at all would say that there is no such interval. More is
+            // what keeps the memberships of other routers.
+            query_interval: query.query_interval.as_nanos().div_ceil(1_000_000_000) as u32,
             target: QueryTarget::new(query.group, &query.sources),
         },
     };
@@ -114,6 +116,14 @@ mod tests {
             (0x46, 0xc0, 1, 2)
         );
         assert_eq!(headers[26..], [10, 1, 1, 1, 224, 0, 0, 1, 0x94, 4, 0, 0]);
+
+        // 12.5 s are 13 s and not 12, half a second is not none.
+        for (millis, qqic) in [(12_500, 13), (500, 1), (2_000, 2)] {
+            let mut general = query(3, None, vec![]);
+            general.query_interval = Duration::from_millis(millis);
+            let (_, message) = message(&general, 0);
+            assert_eq!(message[9], qqic, "{millis} ms");
+        }
 
         let (_, v2) = message(&query(2, None, vec![]), 0);
         assert_eq!(v2, [0x11, 0x64, 0xee, 0x9b, 0, 0, 0, 0]);
