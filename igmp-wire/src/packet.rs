@@ -36,12 +36,6 @@ pub trait Packet: Sized {
         number
     }
 
-    /// One byte.
-    #[inline(always)]
-    fn read_u8(&self, offset: usize) -> Option<u8> {
-        self.read::<1>(offset).map(|[byte]| byte)
-    }
-
     /// A 16-bit number in network order.
     #[inline(always)]
     fn read_u16(&self, offset: usize) -> Option<u16> {
