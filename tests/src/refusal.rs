@@ -45,11 +45,12 @@ impl Scene {
 }
 
 /// What of a group must not change. Timers run, and real hosts refresh.
+// Not the compatibility mode: a forged query of an old version that the router refuses still makes hosts on the link speak
+// that version (RFC 9776 §7.2.1), and their next report is a real one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Essence {
     group: Ipv4Addr,
     mode: FilterMode,
-    version: u8,
     sources: Vec<(Ipv4Addr, bool)>,
 }
 
@@ -58,7 +59,6 @@ pub fn state(groups: &[Group]) -> Vec<Essence> {
     let of = |group: &Group| Essence {
         group: group.group_address,
         mode: group.filter_mode,
-        version: group.compatibility_mode,
         sources: group
             .source
             .iter()
