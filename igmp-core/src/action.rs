@@ -45,6 +45,25 @@ pub enum Action {
         /// The source.
         source: Ipv4Addr,
     },
+    /// Where packets of the group go from now on: out of these interfaces but the one that they came in on.
+    ///
+    /// The route of the source, where there is one, goes before that of the group. A source that must not reach an
+    /// interface which wants all others has a route of its own, and its list may be empty. Only what changed is told.
+    SetRoute {
+        /// The group.
+        group: Ipv4Addr,
+        /// The source, `None` for all that have no route of their own.
+        source: Option<Ipv4Addr>,
+        /// The interfaces with members, ascending.
+        outgoing: Vec<InterfaceId>,
+    },
+    /// The route is no longer needed.
+    RemoveRoute {
+        /// The group.
+        group: Ipv4Addr,
+        /// The source, `None` for the route of the group.
+        source: Option<Ipv4Addr>,
+    },
     /// Tell operators.
     Notify(Notification),
     /// Something that an operator should read in the log. The core limits how often it says the same.

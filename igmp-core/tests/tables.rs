@@ -108,6 +108,8 @@ impl Bench {
                 }
                 Action::SetGroup { .. }
                 | Action::RemoveGroup { .. }
+                | Action::SetRoute { .. }
+                | Action::RemoveRoute { .. }
                 | Action::Notify(_)
                 | Action::Warn(_) => {}
             }

@@ -246,7 +246,9 @@ impl Bench {
                 Action::SetGroup { .. }
                 | Action::RemoveGroup { .. }
                 | Action::SetSource { .. }
-                | Action::RemoveSource { .. } => {}
+                | Action::RemoveSource { .. }
+                | Action::SetRoute { .. }
+                | Action::RemoveRoute { .. } => {}
             }
         }
     }

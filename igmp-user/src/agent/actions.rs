@@ -53,7 +53,9 @@ impl Agent {
                 Action::SetGroup { .. }
                 | Action::RemoveGroup { .. }
                 | Action::SetSource { .. }
-                | Action::RemoveSource { .. } => {}
+                | Action::RemoveSource { .. }
+                | Action::SetRoute { .. }
+                | Action::RemoveRoute { .. } => {}
             }
         }
         refreshed
@@ -199,6 +201,10 @@ fn map_change(action: &Action) -> Option<MapChange> {
         } => MapChange::RemoveSource {
             key: source_key(interface, group, source),
         },
-        Action::SendQuery(_) | Action::Notify(_) | Action::Warn(_) => return None,
+        Action::SetRoute { .. }
+        | Action::RemoveRoute { .. }
+        | Action::SendQuery(_)
+        | Action::Notify(_)
+        | Action::Warn(_) => return None,
     })
 }

@@ -78,7 +78,11 @@ impl Router {
                 self.kernel.retire_source(group, source);
                 self.begin_removal(now, decided, (group, Some(source)))
             }
-            Action::SendQuery(_) | Action::Notify(_) | Action::Warn(_) => None,
+            Action::SetRoute { .. }
+            | Action::RemoveRoute { .. }
+            | Action::SendQuery(_)
+            | Action::Notify(_)
+            | Action::Warn(_) => None,
         }
     }
 }
