@@ -153,7 +153,11 @@ impl Kernel {
             } => {
                 self.sources.remove(&(interface, group, source));
             }
-            Action::SendQuery(_) | Action::Notify(_) | Action::Warn(_) => {}
+            Action::SetRoute { .. }
+            | Action::RemoveRoute { .. }
+            | Action::SendQuery(_)
+            | Action::Notify(_)
+            | Action::Warn(_) => {}
         }
     }
 }
