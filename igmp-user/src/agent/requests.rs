@@ -10,7 +10,7 @@ use crate::{
         Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces, OperStatus,
         Seconds, Source, Statistics, XdpModeName,
     },
-    control::{Filter, Page, Position, Request, RequestError},
+    control::{Filter, Page, Position, Request, RequestError, RoutePage},
     kernel::XdpMode,
 };
 
@@ -23,6 +23,9 @@ impl Agent {
         match request {
             Request::Groups { filter, from, reply } => {
                 let _ = reply.send(self.groups(&filter, from));
+            }
+            Request::Routes { filter, reply, .. } => {
+                let _ = reply.send(self.check(&filter).map(|()| RoutePage::default()));
             }
             Request::Interfaces(reply) => {
                 let _ = reply.send(self.show_interfaces());

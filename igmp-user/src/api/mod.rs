@@ -1,12 +1,14 @@
 //! The JSON that igmpd serves and igmpctl reads.
 //!
 //! Field names are fixed: scripts rely on them. Durations are numbers of seconds, addresses dotted quads, and lists are
-//! sorted by interface name, then group, then source, addresses as numbers.
+//! sorted by interface name, then group, then source, addresses as numbers. Routes, which are of no one interface, are
+//! sorted by group, then source.
 
 mod groups;
 mod interfaces;
 mod monitor;
 mod operations;
+mod routes;
 mod seconds;
 mod statistics;
 #[cfg(test)]
@@ -16,6 +18,7 @@ pub use groups::{FilterMode, Group, Groups, Source};
 pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, XdpModeName};
 pub use monitor::{MonitorEvent, MonitorEventKind, MonitorReason};
 pub use operations::{Cleared, ErrorBody, Reloaded, Version};
+pub use routes::{Route, RouteEngine, Routes};
 pub use seconds::Seconds;
 pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, Statistics};
 

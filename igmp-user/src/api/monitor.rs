@@ -12,7 +12,7 @@ pub struct MonitorEvent {
     pub time: String,
     /// What happened.
     pub event: MonitorEventKind,
-    /// Where.
+    /// Where; for a route the interface that packets come in on, empty where that is not exactly one.
     pub interface_name: String,
     /// The group, where it is about one.
     pub group_address: Option<Ipv4Addr>,
@@ -53,6 +53,10 @@ names! {
         SourceRemoved = "source-removed",
         /// Another router, or this one, is the querier now.
         QuerierChanged = "querier-changed",
+        /// Multicast data is carried that was not before.
+        RouteAdded = "route-added",
+        /// Multicast data is no longer carried.
+        RouteRemoved = "route-removed",
         /// A PIM neighbour appeared.
         NeighborUp = "neighbor-up",
         /// A PIM neighbour vanished.

@@ -103,6 +103,46 @@ fn statistics() {
     );
 }
 
+#[test]
+fn routes() {
+    let any_source = Route {
+        source_address: None,
+        group_address: Ipv4Addr::new(239, 1, 1, 1),
+        incoming_interface: Some("wan0".to_owned()),
+        outgoing_interface: vec!["lan0".to_owned()],
+        packets: 0,
+        bytes: 0,
+        up_time: Seconds::new(11.7),
+        engine: RouteEngine::Xdp,
+    };
+    let blocked = Route {
+        source_address: Some(Ipv4Addr::new(192, 0, 2, 7)),
+        incoming_interface: None,
+        outgoing_interface: Vec::new(),
+        engine: RouteEngine::Kernel,
+        ..any_source.clone()
+    };
+    same(
+        &Routes {
+            route: vec![any_source, blocked],
+        },
+        json!({"route": [
+            {"source-address": "*", "group-address": "239.1.1.1", "incoming-interface": "wan0",
+                "outgoing-interface": ["lan0"], "packets": 0, "bytes": 0, "up-time": 11.7, "engine": "xdp"},
+            {"source-address": "192.0.2.7", "group-address": "239.1.1.1", "incoming-interface": null,
+                "outgoing-interface": [], "packets": 0, "bytes": 0, "up-time": 11.7, "engine": "kernel"},
+        ]}),
+    );
+}
+
+#[test]
+fn a_source_is_an_address_or_any() {
+    let text = json!({"source-address": "lan0", "group-address": "239.1.1.1", "incoming-interface": null,
+        "outgoing-interface": [], "packets": 0, "bytes": 0, "up-time": 0, "engine": "xdp"});
+    let error = serde_json::from_value::<Route>(text).expect_err("lan0 is no source");
+    assert!(error.to_string().contains("an IPv4 address or *"), "{error}");
+}
+
 /// Each counter of the kernel stands under its own name: counted here by position, as the layout documents them.
 #[test]
 fn counters_are_under_their_names() {

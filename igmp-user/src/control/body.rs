@@ -7,7 +7,7 @@ use futures_util::stream;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tracing::warn;
 
-use super::{Filter, Page, Position, Request, RequestError};
+use super::{Filter, Request, RequestError, paged::Paged};
 use crate::api::MonitorEvent;
 
 /// The agent has stopped.
@@ -20,35 +20,33 @@ pub(super) struct Stopping;
 #[error("{0} events were missed")]
 struct Missed(u64);
 
-/// Asks the agent for a part of the table of groups.
-pub(super) async fn page(
+/// Asks the agent for a part of a table.
+pub(super) async fn page<P: Paged>(
     requests: &mpsc::Sender<Request>,
     filter: &Filter,
-    from: Option<Position>,
-) -> Result<Result<Page, RequestError>, Stopping> {
+    from: Option<P::Position>,
+) -> Result<Result<P, RequestError>, Stopping> {
     let (reply, answer) = oneshot::channel();
-    let request = Request::Groups {
-        filter: filter.clone(),
-        from,
-        reply,
-    };
-    requests.send(request).await.map_err(|_| Stopping)?;
+    requests
+        .send(P::request(filter.clone(), from, reply))
+        .await
+        .map_err(|_| Stopping)?;
     answer.await.map_err(|_| Stopping)
 }
 
-/// What a stream of groups does next.
-enum Step {
+/// What a stream of pages does next.
+enum Step<P: Paged> {
     /// Deliver this page, the first one or a later one.
-    Page { page: Page, first: bool },
+    Page { page: P, first: bool },
     /// Fetch the page that begins here.
-    Fetch(Position),
+    Fetch(P::Position),
     /// Nothing is left.
     End,
 }
 
-/// The table of groups as one JSON document, of which `first` is the beginning. Each page is fetched when the one before
-/// it has been sent, so a large table costs neither side much memory, and the agent serves others in between.
-pub(super) fn groups(requests: mpsc::Sender<Request>, filter: Filter, first: Page) -> Body {
+/// A table as one JSON document, of which `first` is the beginning. Each page is fetched when the one before it has been
+/// sent, so a large table costs neither side much memory, and the agent serves others in between.
+pub(super) fn table<P: Paged>(requests: mpsc::Sender<Request>, filter: Filter, first: P) -> Body {
     let begin = Step::Page {
         page: first,
         first: true,
@@ -66,26 +64,28 @@ pub(super) fn groups(requests: mpsc::Sender<Request>, filter: Filter, first: Pag
                     false,
                 ),
             };
-            let (text, next) = render(&page, first)?;
-            Ok::<_, axum::BoxError>(Some((text, next)))
+            Ok::<_, axum::BoxError>(Some(render::<P>(page, first)?))
         }
     }))
 }
 
 /// The text of a page, and what comes after it.
-fn render(page: &Page, first: bool) -> Result<(String, Step), serde_json::Error> {
+fn render<P: Paged>(page: P, first: bool) -> Result<(String, Step<P>), serde_json::Error> {
+    let (entries, next) = page.into_parts();
     let mut text = String::new();
-    let mut separator = if first { "{\"group\":[" } else { "," };
-    for group in &page.groups {
-        text.push_str(separator);
-        separator = ",";
-        text.push_str(&serde_json::to_string(group)?);
+    if first {
+        text.push_str("{\"");
+        text.push_str(P::KEY);
+        text.push_str("\":[");
     }
-    if first && page.groups.is_empty() {
-        text.push_str(separator);
+    for (index, entry) in entries.iter().enumerate() {
+        if !(first && index == 0) {
+            text.push(',');
+        }
+        text.push_str(&serde_json::to_string(entry)?);
     }
-    let next = match &page.next {
-        Some(position) => Step::Fetch(position.clone()),
+    let next = match next {
+        Some(position) => Step::Fetch(position),
         None => {
             text.push_str("]}\n");
             Step::End

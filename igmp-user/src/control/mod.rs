@@ -3,6 +3,7 @@
 //! The handlers know nothing but the channel to the agent, so they can be tested without a kernel.
 
 mod body;
+mod paged;
 mod server;
 mod socket;
 #[cfg(test)]
@@ -43,6 +44,15 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<Page, RequestError>>,
     },
+    /// A part of the table of routes.
+    Routes {
+        /// Which routes.
+        filter: Filter,
+        /// Where to go on, `None` for the beginning.
+        from: Option<RoutePosition>,
+        /// The answer.
+        reply: oneshot::Sender<Result<RoutePage, RequestError>>,
+    },
     /// The interfaces.
     Interfaces(oneshot::Sender<api::Interfaces>),
     /// The counters.
@@ -58,10 +68,10 @@ pub enum Request {
     Reload(oneshot::Sender<Result<api::Reloaded, RequestError>>),
 }
 
-/// Which groups are meant.
+/// Which groups or routes are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Those on this interface, or on all.
+    /// Those on this interface, or on all; routes whose packets come in or go out there.
     pub interface: Option<String>,
     /// This group, or all.
     pub group: Option<Ipv4Addr>,
@@ -83,6 +93,24 @@ pub struct Page {
     pub groups: Vec<api::Group>,
     /// Where to go on, `None` after the last.
     pub next: Option<Position>,
+}
+
+/// A place in the table of routes, which is in order of group and then of source, `None` first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoutePosition {
+    /// The group of the first route that has not been delivered.
+    pub group: Ipv4Addr,
+    /// Its source, `None` for any.
+    pub source: Option<Ipv4Addr>,
+}
+
+/// A part of the table of routes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoutePage {
+    /// The routes, in order.
+    pub routes: Vec<api::Route>,
+    /// Where to go on, `None` after the last.
+    pub next: Option<RoutePosition>,
 }
 
 /// Why the agent did not do what it was asked.

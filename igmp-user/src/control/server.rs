@@ -15,17 +15,14 @@ use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    ControlSocket, Filter, Handle, Request, RequestError,
+    ControlSocket, Filter, Handle, Page, Request, RequestError, RoutePage,
     body::{self, Stopping},
+    paged::Paged,
 };
 use crate::api::{ErrorBody, Version};
 
 /// What later versions serve, and what this one lacks for it.
-const NOT_IN_THIS_VERSION: [(&str, &str); 3] = [
-    (
-        "/v1/routes",
-        "this version of igmpd does not forward multicast data, so it has no routes",
-    ),
+const NOT_IN_THIS_VERSION: [(&str, &str); 2] = [
     (
         "/v1/neighbors",
         "this version of igmpd does not speak PIM, so it has no neighbors",
@@ -57,8 +54,9 @@ pub async fn serve(
         return Err(io::Error::other("the control socket is served already"));
     };
     let mut stop = stopping.clone();
-    let routes = Router::new()
+    let paths = Router::new()
         .route("/v1/groups", get(groups))
+        .route("/v1/routes", get(routes))
         .route("/v1/interfaces", get(interfaces))
         .route("/v1/statistics", get(statistics))
         .route("/v1/monitor", get(monitor))
@@ -68,7 +66,7 @@ pub async fn serve(
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Shared { handle, stopping });
-    axum::serve(listener, routes)
+    axum::serve(listener, paths)
         .with_graceful_shutdown(async move {
             // A sender that is gone means the same.
             let _ = stop.wait_for(|stopping| *stopping).await;
@@ -125,11 +123,21 @@ impl From<Parameters> for Filter {
 type Filtered = Result<Query<Parameters>, QueryRejection>;
 
 async fn groups(State(shared): State<Shared>, query: Filtered) -> Result<Response, Failed> {
+    table::<Page>(shared, query).await
+}
+
+async fn routes(State(shared): State<Shared>, query: Filtered) -> Result<Response, Failed> {
+    table::<RoutePage>(shared, query).await
+}
+
+/// A table that the agent hands over in pages. The first one is fetched before the answer begins: until then it can be
+/// an error.
+async fn table<P: Paged>(shared: Shared, query: Filtered) -> Result<Response, Failed> {
     let Query(parameters) = query?;
     let filter = parameters.into();
     let requests = shared.handle.requests;
-    let first = body::page(&requests, &filter, None).await??;
-    Ok(of_type("application/json", body::groups(requests, filter, first)))
+    let first = body::page::<P>(&requests, &filter, None).await??;
+    Ok(of_type("application/json", body::table(requests, filter, first)))
 }
 
 async fn interfaces(State(shared): State<Shared>) -> Result<Response, Failed> {

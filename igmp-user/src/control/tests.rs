@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::*;
-use crate::api::{FilterMode, Group, MonitorEvent, MonitorEventKind, MonitorReason, Seconds};
+use crate::api::{
+    FilterMode, Group, MonitorEvent, MonitorEventKind, MonitorReason, Route, RouteEngine, Seconds,
+};
 
 /// A server whose agent answers from a table.
 struct Fixture {
@@ -42,7 +44,39 @@ fn numbered(index: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(239, 0, 0, 0).to_bits() + index)
 }
 
-/// Answers as the agent would, from `count` groups on lan0, in pages of 100.
+/// How many routes the stand-in has for each group: that of any source, and then those of single sources.
+const ROUTES_OF_A_GROUP: u32 = 3;
+
+/// Where a route stands in the table.
+fn position(place: u32) -> RoutePosition {
+    let source = place % ROUTES_OF_A_GROUP;
+    RoutePosition {
+        group: numbered(place / ROUTES_OF_A_GROUP),
+        source: (source > 0).then(|| Ipv4Addr::new(192, 0, 2, source as u8)),
+    }
+}
+
+/// The inverse of [`position`].
+fn place(position: RoutePosition) -> u32 {
+    let group = position.group.to_bits() - numbered(0).to_bits();
+    let source = position.source.map_or(0, |source| u32::from(source.octets()[3]));
+    group * ROUTES_OF_A_GROUP + source
+}
+
+fn route(position: RoutePosition) -> Route {
+    Route {
+        source_address: position.source,
+        group_address: position.group,
+        incoming_interface: None,
+        outgoing_interface: Vec::new(),
+        packets: 1,
+        bytes: 1_400,
+        up_time: Seconds::new(2.0),
+        engine: RouteEngine::Xdp,
+    }
+}
+
+/// Answers as the agent would, from `count` groups on lan0 and as many routes, in pages of 100.
 fn answer(request: Request, count: u32) {
     let refuse = |filter: &Filter| match &filter.interface {
         Some(name) if name != "lan0" => Err(RequestError::NoSuchInterface(name.clone())),
@@ -58,6 +92,15 @@ fn answer(request: Request, count: u32) {
                     interface: "lan0".to_owned(),
                     group: numbered(end),
                 }),
+            });
+            reply.send(page).expect("the handler waits");
+        }
+        Request::Routes { filter, from, reply } => {
+            let first = from.map_or(0, place);
+            let end = (first + 100).min(count);
+            let page = refuse(&filter).map(|()| RoutePage {
+                routes: (first..end).map(|place| route(position(place))).collect(),
+                next: (end < count).then(|| position(end)),
             });
             reply.send(page).expect("the handler waits");
         }
@@ -149,12 +192,37 @@ async fn a_long_table_is_one_document() {
 }
 
 #[tokio::test]
-async fn no_groups_are_an_empty_list() {
+async fn pages_of_routes_follow_each_other_within_a_group() {
+    let fixture = Fixture::new(1_234);
+    let (status, body) = fixture.ask("GET /v1/routes").await;
+    assert_eq!(status, 200);
+    let routes: api::Routes = serde_json::from_str(&body).expect("one document");
+    let delivered: Vec<RoutePosition> = routes
+        .route
+        .iter()
+        .map(|route| RoutePosition {
+            group: route.group_address,
+            source: route.source_address,
+        })
+        .collect();
+    assert_eq!(delivered, (0..1_234).map(position).collect::<Vec<_>>());
+    assert!(delivered.is_sorted(), "positions are ordered as the table is");
+    assert!(body.ends_with("]}\n"));
+}
+
+#[tokio::test]
+async fn an_empty_table_is_an_empty_list() {
     let fixture = Fixture::new(0);
-    assert_eq!(
-        fixture.ask("GET /v1/groups").await,
-        (200, "{\"group\":[]}\n".to_owned())
-    );
+    for (request, expected) in [
+        ("GET /v1/groups", "{\"group\":[]}\n"),
+        ("GET /v1/routes", "{\"route\":[]}\n"),
+    ] {
+        assert_eq!(
+            fixture.ask(request).await,
+            (200, expected.to_owned()),
+            "{request}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -168,10 +236,11 @@ async fn errors_are_json_with_their_status() {
         ),
         ("GET /v1/nothing", 404, "there is no /v1/nothing"),
         (
-            "GET /v1/routes",
+            "GET /v1/routes?interface=lan9",
             404,
-            "this version of igmpd does not forward multicast data, so it has no routes",
+            "igmpd has no interface lan9; `igmpctl show interfaces` lists those it has",
         ),
+        ("POST /v1/routes", 405, "/v1/routes does not take POST"),
         (
             "GET /v1/neighbors",
             404,
@@ -194,7 +263,12 @@ async fn errors_are_json_with_their_status() {
         let body: api::ErrorBody = serde_json::from_str(&body).expect("an error in JSON");
         assert_eq!((answered, body.error.as_str()), (status, error), "{request}");
     }
-    for request in ["GET /v1/groups?group=lan0", "GET /v1/groups?colour=red"] {
+    for request in [
+        "GET /v1/groups?group=lan0",
+        "GET /v1/groups?colour=red",
+        "GET /v1/routes?group=lan0",
+        "GET /v1/routes?colour=red",
+    ] {
         let (status, body) = fixture.ask(request).await;
         assert_eq!(status, 400, "{request}");
         serde_json::from_str::<api::ErrorBody>(&body).expect("an error in JSON");

@@ -1,0 +1,88 @@
+//! `show routes`.
+
+use std::{fmt, net::Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+use super::Seconds;
+
+/// The answer to `GET /v1/routes`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Routes {
+    /// One entry for each route, by group and then by source, `*` first; addresses as numbers.
+    pub route: Vec<Route>,
+}
+
+/// Where the packets of a group, or of one source of it, go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Route {
+    /// The source; `None`, which is written as `*`, for all that have no route of their own.
+    #[serde(with = "any_source")]
+    pub source_address: Option<Ipv4Addr>,
+    /// The group.
+    pub group_address: Ipv4Addr,
+    /// The interface that packets have to come in on (RPF). `None` where that is not exactly one.
+    pub incoming_interface: Option<String>,
+    /// The interfaces that packets go out of, by name. An empty list is that of a source that nobody wants.
+    pub outgoing_interface: Vec<String>,
+    /// Packets that it has carried, each counted once, however many interfaces it went out of.
+    pub packets: u64,
+    /// Bytes of those packets, from the IP header on.
+    pub bytes: u64,
+    /// Since when there has been such a route.
+    pub up_time: Seconds,
+    /// Who carries the packets.
+    pub engine: RouteEngine,
+}
+
+/// Who carries multicast data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteEngine {
+    /// The XDP program, and the classifier that helps it.
+    Xdp,
+    /// The kernel's multicast routing.
+    Kernel,
+}
+
+impl fmt::Display for RouteEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Xdp => "xdp",
+            Self::Kernel => "kernel",
+        })
+    }
+}
+
+/// A source as a dotted quad, or `*` for any.
+mod any_source {
+    use std::net::Ipv4Addr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    const ANY: &str = "*";
+
+    pub(super) fn serialize<S: Serializer>(
+        source: &Option<Ipv4Addr>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match source {
+            None => serializer.serialize_str(ANY),
+            Some(source) => serializer.collect_str(source),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Ipv4Addr>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == ANY {
+            return Ok(None);
+        }
+        text.parse()
+            .map(Some)
+            .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&text), &"an IPv4 address or *"))
+    }
+}
