@@ -19,7 +19,7 @@ use super::{
     style::Style,
 };
 use crate::{
-    api::{Cleared, Groups, Interfaces, MonitorEvent, PREFIX, Reloaded, Statistics, Version},
+    api::{Cleared, Groups, Interfaces, MonitorEvent, PREFIX, Reloaded, Routes, Statistics, Version},
     config::CONTROL_SOCKET,
     readiness,
 };
@@ -62,8 +62,8 @@ enum Show {
     Interfaces,
     /// Counters.
     Statistics,
-    /// Multicast routes.
-    Routes,
+    /// Multicast routes: where data comes in and goes out. An interface may be either.
+    Routes(Filter),
     /// PIM neighbors.
     Neighbors,
     /// What is asked of upstream peers.
@@ -149,10 +149,11 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Show(Show::Statistics) => {
             show::statistics(&client.read::<Statistics>(method, &path).await?, style)
         }
+        Command::Show(Show::Routes(_)) => show::routes(&client.read::<Routes>(method, &path).await?, style),
         Command::Clear(Clear::Groups(_)) => show::cleared(&client.read::<Cleared>(method, &path).await?),
         Command::Reload => show::reloaded(&client.read::<Reloaded>(method, &path).await?),
         // igmpd says that it has none of these, or has some that only JSON can show.
-        Command::Show(Show::Routes | Show::Neighbors | Show::Joins) | Command::Monitor | Command::Version => {
+        Command::Show(Show::Neighbors | Show::Joins) | Command::Monitor | Command::Version => {
             return copy(&client, method, &path).await;
         }
     };
@@ -161,34 +162,35 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// What a command asks of igmpd.
 fn request(command: &Command) -> (Method, String) {
-    let (method, path, filter) = match command {
-        Command::Show(Show::Groups(filter)) => (Method::GET, "groups", Some(filter)),
-        Command::Show(Show::Interfaces) => (Method::GET, "interfaces", None),
-        Command::Show(Show::Statistics) => (Method::GET, "statistics", None),
-        Command::Show(Show::Routes) => (Method::GET, "routes", None),
-        Command::Show(Show::Neighbors) => (Method::GET, "neighbors", None),
-        Command::Show(Show::Joins) => (Method::GET, "joins", None),
-        Command::Clear(Clear::Groups(filter)) => (Method::POST, "clear-groups", Some(filter)),
-        Command::Reload => (Method::POST, "reload", None),
-        Command::Monitor => (Method::GET, "monitor", None),
-        Command::Version => (Method::GET, "version", None),
+    let (method, path) = match command {
+        Command::Show(Show::Groups(filter)) => (Method::GET, format!("groups{}", filter.query())),
+        Command::Show(Show::Interfaces) => (Method::GET, "interfaces".to_owned()),
+        Command::Show(Show::Statistics) => (Method::GET, "statistics".to_owned()),
+        Command::Show(Show::Routes(filter)) => (Method::GET, format!("routes{}", filter.query())),
+        Command::Show(Show::Neighbors) => (Method::GET, "neighbors".to_owned()),
+        Command::Show(Show::Joins) => (Method::GET, "joins".to_owned()),
+        Command::Clear(Clear::Groups(filter)) => (Method::POST, format!("clear-groups{}", filter.query())),
+        Command::Reload => (Method::POST, "reload".to_owned()),
+        Command::Monitor => (Method::GET, "monitor".to_owned()),
+        Command::Version => (Method::GET, "version".to_owned()),
     };
-    let query = filter.map(query).unwrap_or_default();
-    (method, format!("{PREFIX}/{path}{query}"))
+    (method, format!("{PREFIX}/{path}"))
 }
 
-/// The filter as the end of a path.
-fn query(filter: &Filter) -> String {
-    let interface = filter
-        .interface
-        .as_ref()
-        .map(|name| format!("interface={}", quote(name)));
-    let group = filter.group.map(|group| format!("group={group}"));
-    let parts: Vec<String> = interface.into_iter().chain(group).collect();
-    if parts.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", parts.join("&"))
+impl Filter {
+    /// The filter as the end of a path.
+    fn query(&self) -> String {
+        let interface = self
+            .interface
+            .as_ref()
+            .map(|name| format!("interface={}", quote(name)));
+        let group = self.group.map(|group| format!("group={group}"));
+        let parts: Vec<String> = interface.into_iter().chain(group).collect();
+        if parts.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", parts.join("&"))
+        }
     }
 }
 
@@ -305,6 +307,11 @@ mod tests {
             (&["show", "interfaces"], "GET", "/v1/interfaces"),
             (&["show", "statistics"], "GET", "/v1/statistics"),
             (&["show", "routes"], "GET", "/v1/routes"),
+            (
+                &["show", "routes", "--interface", "wan0", "--group", "239.1.1.1"],
+                "GET",
+                "/v1/routes?interface=wan0&group=239.1.1.1",
+            ),
             (&["show", "neighbors"], "GET", "/v1/neighbors"),
             (&["show", "joins"], "GET", "/v1/joins"),
             (
