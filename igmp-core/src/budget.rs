@@ -61,11 +61,10 @@ impl Budget {
         self.groups += 1;
     }
 
-    /// A group record was dropped with so many source records.
-    pub(crate) fn remove_group(&mut self, sources: usize) {
+    /// A group record was dropped.
+    pub(crate) fn remove_group(&mut self) {
         debug_assert!(self.groups > 0, "a group that was never counted");
         self.groups = self.groups.saturating_sub(1);
-        self.remove_sources(sources);
     }
 
     /// A source record was made.

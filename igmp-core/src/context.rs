@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use crate::{
     action::Action,
     budget::Budget,
+    forwarding::{Changes, Journal},
     liveness::Liveness,
     parameters::Parameters,
     static_group::StaticMembers,
@@ -22,6 +23,8 @@ pub(crate) struct Context<'a, L> {
     pub(crate) liveness: &'a mut L,
     /// How many records there are on all interfaces.
     pub(crate) budget: &'a mut Budget,
+    /// What members want differently than before.
+    pub(crate) changes: &'a mut Changes,
     /// What the caller is to do.
     pub(crate) actions: &'a mut Vec<Action>,
 }
@@ -64,6 +67,11 @@ impl Site<'_> {
 
     pub(crate) fn source_key(&self, source: Ipv4Addr) -> Key {
         Key::Source(self.parameters.interface, self.group, source)
+    }
+
+    /// Where it is noted what changes of the group.
+    pub(crate) fn journal<'a>(&self, changes: &'a mut Changes) -> Journal<'a> {
+        changes.of(self.parameters.interface, self.group)
     }
 
     /// Whether the configuration wants this source, by itself or with all others.

@@ -13,10 +13,11 @@ use crate::{
     compat::CompatibilityMode,
     context::{Context, Site},
     event::Found,
-    group::{FilterMode, latest},
+    group::latest,
     interface::Interface,
     limits,
     liveness::{GroupTimes, Liveness},
+    mode::FilterMode,
     sources::Sources,
     specific_query::Question,
     table::{self, Row, Set, State},
@@ -105,7 +106,7 @@ impl Interface {
         let site = Site {
             parameters: &parameters,
             group: address,
-            statics: self.statics.get(&address),
+            statics: self.statics.get(address),
         };
         group.reporter = found.reporter;
         group
@@ -115,7 +116,11 @@ impl Interface {
             let row = if found.incomplete {
                 lost_join(&group.sources)
             } else {
-                table::row(State::of(group.mode, &group.sources), RecordKind::IsExclude, &[])
+                table::row(
+                    State::of(group.mode.get(), &group.sources),
+                    RecordKind::IsExclude,
+                    &[],
+                )
             };
             group.apply(&site, &row, &times, time, cx);
         }
@@ -124,7 +129,7 @@ impl Interface {
             match group
                 .sources
                 .get_mut(source)
-                .and_then(|source| source.timer.as_mut())
+                .and_then(|source| source.timer_mut())
             {
                 Some(timer) => {
                     timer.settle(Some(time), interval, cx.now);
@@ -153,7 +158,7 @@ impl Interface {
             let wanted = Set::Running(&group.sources) - Set::List(&[]);
             let question = Question {
                 sources: &wanted,
-                group: group.mode == FilterMode::Exclude,
+                group: group.mode.get() == FilterMode::Exclude,
                 time: cx.now,
             };
             group.ask(&site, &question, &times, cx);

@@ -4,10 +4,10 @@ use core::net::Ipv4Addr;
 
 use crate::{
     action::{Action, Notification, NotificationKind, Reason, Refresh},
-    budget::Budget,
     compat::OlderHosts,
     context::{Context, Site},
     liveness::{GroupTimes, Liveness},
+    mode::{FilterMode, Mode},
     sources::Sources,
     specific_query::Series,
     table::Row,
@@ -16,20 +16,11 @@ use crate::{
     timers::Slot,
 };
 
-/// The filter mode of a group (RFC 9776 §6.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FilterMode {
-    /// Traffic of the listed sources is wanted.
-    Include,
-    /// Traffic of all sources is wanted but of the excluded ones.
-    Exclude,
-}
-
 /// A group record (RFC 9776 §6.2.1).
 #[derive(Debug)]
 pub(crate) struct Group {
     /// The filter mode.
-    pub(crate) mode: FilterMode,
+    pub(crate) mode: Mode,
     /// The group timer. In INCLUDE mode it does not run, and only `base` has a meaning: reports with nothing excluded
     /// that the kernel saw up to there are accounted for.
     pub(crate) timer: Timer,
@@ -61,7 +52,7 @@ impl Group {
     /// A record without members, INCLUDE ({}).
     pub(crate) fn new(now: Instant, reporter: Ipv4Addr) -> Self {
         Self {
-            mode: FilterMode::Include,
+            mode: Mode::new(),
             timer: Timer {
                 deadline: Instant::ZERO,
                 base: Instant::ZERO,
@@ -80,7 +71,7 @@ impl Group {
 
     /// Whether nobody wants anything: INCLUDE ({}), which is no state.
     pub(crate) fn is_empty(&self) -> bool {
-        self.mode == FilterMode::Include && self.sources.is_empty()
+        self.mode.get() == FilterMode::Include && self.sources.is_empty()
     }
 
     /// Which reports change nothing but the time.
@@ -89,7 +80,7 @@ impl Group {
     /// specific query that is under way is no reason to have reports handed over, since each transmission reads the
     /// kernel's times anew to find out whether somebody answered.
     fn refreshable(&self, now: Instant) -> Refresh {
-        let any_source = self.mode == FilterMode::Exclude && self.sources.is_empty();
+        let any_source = self.mode.get() == FilterMode::Exclude && self.sources.is_empty();
         Refresh {
             v1: any_source && self.older.v1 > now,
             v2: any_source && self.older.v2 > now,
@@ -128,7 +119,8 @@ impl Group {
         }
         for &source in &row.zero.0 {
             self.stop_source(site, source, Reason::Report, cx);
-            self.sources.get_or_insert(source, cx.now, cx.budget);
+            let journal = &mut site.journal(cx.changes);
+            self.sources.get_or_insert(source, cx.now, cx.budget, journal);
         }
         for &source in &row.delete.0 {
             match self.asked_for_after(site, source, time, cx) {
@@ -137,7 +129,7 @@ impl Group {
             }
         }
         if let Some(mode) = row.mode {
-            self.mode = mode;
+            self.mode.set(mode, &mut site.journal(cx.changes));
         }
         if row.refresh {
             self.timer = Timer::new(time, interval);
@@ -152,7 +144,7 @@ impl Group {
         time: Instant,
         cx: &mut Context<'_, L>,
     ) -> Option<Instant> {
-        self.sources.get(address)?.timer?;
+        self.sources.get(address)?.timer()?;
         let seen = cx.liveness.source(site.parameters.interface, site.group, address);
         seen.last_report.filter(|&last| last > time)
     }
@@ -165,8 +157,9 @@ impl Group {
         timer: Timer,
         cx: &mut Context<'_, L>,
     ) {
-        let source = self.sources.get_or_insert(address, cx.now, cx.budget);
-        let started = source.timer.replace(timer).is_none();
+        let journal = &mut site.journal(cx.changes);
+        let source = self.sources.get_or_insert(address, cx.now, cx.budget, journal);
+        let started = source.start(address, timer, journal);
         cx.timers
             .wake_by(&mut source.slot, timer.deadline, site.source_key(address));
         if started {
@@ -191,7 +184,7 @@ impl Group {
             return;
         };
         cx.timers.cancel(&mut source.slot, site.source_key(address));
-        if source.timer.take().is_some() {
+        if source.stop(address, &mut site.journal(cx.changes)) {
             if let Some(series) = &mut self.series {
                 series.forget_source(address);
             }
@@ -213,7 +206,8 @@ impl Group {
         cx: &mut Context<'_, L>,
     ) {
         self.stop_source(site, address, reason, cx);
-        self.sources.remove(address, cx.budget);
+        self.sources
+            .remove(address, cx.budget, &mut site.journal(cx.changes));
     }
 
     /// Does what the end of a source timer demands (§6.3): in INCLUDE mode the source is forgotten, in EXCLUDE mode it
@@ -225,7 +219,7 @@ impl Group {
         reason: Reason,
         cx: &mut Context<'_, L>,
     ) {
-        match self.mode {
+        match self.mode.get() {
             FilterMode::Include => self.delete_source(site, address, reason, cx),
             FilterMode::Exclude => self.stop_source(site, address, reason, cx),
         }
@@ -233,9 +227,10 @@ impl Group {
 
     /// Does what the end of the group timer demands (§6.5): the group returns to INCLUDE mode with the sources that are
     /// wanted, of which there may be none.
-    pub(crate) fn group_timer_ended(&mut self, budget: &mut Budget) {
-        self.mode = FilterMode::Include;
-        self.sources.retain_running(budget);
+    pub(crate) fn group_timer_ended<L: Liveness>(&mut self, site: &Site<'_>, cx: &mut Context<'_, L>) {
+        let journal = &mut site.journal(cx.changes);
+        self.mode.set(FilterMode::Include, journal);
+        self.sources.retain_running(cx.budget, journal);
         if let Some(series) = &mut self.series {
             series.forget_group();
         }
@@ -265,7 +260,7 @@ impl Group {
         if self.recheck {
             cx.timers.wake_by(&mut self.slot, cx.now, key);
         }
-        if self.mode == FilterMode::Exclude {
+        if self.mode.get() == FilterMode::Exclude {
             cx.timers.wake_by(&mut self.slot, self.timer.deadline, key);
         }
         // The end of an older-host timer matters to the kernel only while reports of that version refresh the group.
@@ -279,10 +274,10 @@ impl Group {
     /// Takes the record out of the index and out of the kernel, before it is dropped.
     pub(crate) fn dismantle<L: Liveness>(mut self, site: &Site<'_>, cx: &mut Context<'_, L>) {
         let interface = site.parameters.interface;
-        cx.budget.remove_group(self.sources.len());
+        let journal = &mut site.journal(cx.changes);
         for (address, source) in self.sources.iter_mut() {
             cx.timers.cancel(&mut source.slot, site.source_key(address));
-            if source.timer.is_some() {
+            if source.stop(address, journal) {
                 cx.actions.push(Action::RemoveSource {
                     interface,
                     group: site.group,
@@ -290,6 +285,10 @@ impl Group {
                 });
             }
         }
+        // INCLUDE ({}), as if it had never been: no timer runs any more.
+        self.mode.set(FilterMode::Include, journal);
+        self.sources.retain_running(cx.budget, journal);
+        cx.budget.remove_group();
         if let Some(series) = &mut self.series {
             cx.timers.cancel(&mut series.slot, site.series_key());
         }

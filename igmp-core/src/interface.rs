@@ -8,12 +8,15 @@ use crate::{
     action::{Action, Notification, NotificationKind, Reason},
     config::InterfaceConfig,
     context::{Context, Site},
+    forwarding::{Origins, Wish},
     group::Group,
     limits::{Occasional, Refused},
     liveness::Liveness,
+    mode::FilterMode,
     parameters::{Adopted, Before, Parameters},
     querier::Role,
-    static_group::{self, StaticMembers},
+    sources::Source,
+    static_group::{self, StaticMembers, Statics},
     time::{Duration, Instant},
     timers::{Key, Slot},
 };
@@ -57,7 +60,7 @@ pub(crate) struct Interface {
     /// When they were removed, in this order, so that each is forgotten without a search.
     pub(crate) removals: VecDeque<(Instant, Ipv4Addr)>,
     /// The groups that the configuration wants.
-    pub(crate) statics: BTreeMap<Ipv4Addr, StaticMembers>,
+    pub(crate) statics: Statics,
     /// What limits refused.
     pub(crate) refused: Refused,
     /// Warnings of queries of another version.
@@ -84,7 +87,7 @@ impl Interface {
             groups: BTreeMap::new(),
             removed: BTreeMap::new(),
             removals: VecDeque::new(),
-            statics: BTreeMap::new(),
+            statics: Statics::default(),
             refused: Refused::default(),
             mismatches: Occasional::default(),
         };
@@ -143,14 +146,35 @@ impl Interface {
             let site = Site {
                 parameters: &parameters,
                 group: address,
-                statics: self.statics.get(&address),
+                statics: self.statics.get(address),
             };
             group.dismantle(&site, cx);
             self.notify_group(address, NotificationKind::GroupLeft, None, Reason::Interface, cx);
         }
-        for address in core::mem::take(&mut self.statics).into_keys() {
-            self.notify_group(address, NotificationKind::GroupLeft, None, Reason::Interface, cx);
+        let statics = self.statics.replace(self.id, BTreeMap::new(), cx.changes);
+        for address in statics.into_keys() {
+            self.announce_group(address, NotificationKind::GroupLeft, None, Reason::Interface, cx);
         }
+    }
+
+    /// Who wants any source of a group.
+    pub(crate) fn any_source(&self, address: Ipv4Addr) -> Origins {
+        let hosts = self.groups.get(&address);
+        let hosts = hosts.is_some_and(|group| group.mode.get() == FilterMode::Exclude);
+        let statics = self.statics.get(address);
+        let statics = statics.is_some_and(|members| members.any_source);
+        Origins::HOSTS.when(hosts) | Origins::STATIC.when(statics)
+    }
+
+    /// What is said of a source of a group.
+    pub(crate) fn wish(&self, address: Ipv4Addr, source: Ipv4Addr) -> Wish {
+        let hosts = self
+            .groups
+            .get(&address)
+            .and_then(|group| group.sources.get(source));
+        let hosts = hosts.map(Source::wish).unwrap_or_default();
+        let statics = self.statics.get(address);
+        hosts | statics.map(|members| members.wish(source)).unwrap_or_default()
     }
 
     /// Forgets which groups were removed, where that is long ago.
@@ -194,7 +218,7 @@ impl Interface {
             let site = Site {
                 parameters: &parameters,
                 group: address,
-                statics: self.statics.get(&address),
+                statics: self.statics.get(address),
             };
             group.dismantle(&site, cx);
             self.notify_group(address, NotificationKind::GroupLeft, None, reason, cx);
@@ -210,9 +234,19 @@ impl Interface {
         reason: Reason,
         cx: &mut Context<'_, L>,
     ) {
-        if self.statics.contains_key(&group) {
-            return;
+        if !self.statics.contains(group) {
+            self.announce_group(group, kind, reporter, reason, cx);
         }
+    }
+
+    fn announce_group<L: Liveness>(
+        &self,
+        group: Ipv4Addr,
+        kind: NotificationKind,
+        reporter: Option<Ipv4Addr>,
+        reason: Reason,
+        cx: &mut Context<'_, L>,
+    ) {
         cx.actions.push(Action::Notify(Notification {
             kind,
             interface: self.id,
@@ -231,10 +265,11 @@ impl Interface {
         cx: &mut Context<'_, L>,
     ) {
         let none = BTreeSet::new();
-        let groups: BTreeSet<Ipv4Addr> = before.keys().chain(self.statics.keys()).copied().collect();
+        let after = self.statics.groups(Ipv4Addr::UNSPECIFIED);
+        let groups: BTreeSet<Ipv4Addr> = before.keys().copied().chain(after).collect();
         for address in groups {
             let hosts = self.groups.get(&address);
-            let members = self.statics.get(&address);
+            let members = self.statics.get(address);
             if hosts.is_none() && members.is_none() {
                 continue;
             }
@@ -248,7 +283,7 @@ impl Interface {
                     .map(|source| (NotificationKind::SourceRemoved, source)),
             );
             for (kind, source) in changed {
-                let running = hosts.and_then(|group| group.sources.get(*source)?.timer);
+                let running = hosts.and_then(|group| group.sources.get(*source)?.timer());
                 if running.is_none() {
                     cx.actions.push(Action::Notify(Notification {
                         kind,
@@ -265,20 +300,22 @@ impl Interface {
 
     fn configure_static_groups<L: Liveness>(&mut self, cx: &mut Context<'_, L>) {
         let mut after = static_group::by_group(&self.config.static_groups, cx.now);
-        let before = core::mem::take(&mut self.statics);
-        for (group, members) in &mut after {
-            match before.get(group) {
-                Some(known) => members.since = known.since,
-                None if self.groups.contains_key(group) => {}
-                None => self.notify_group(*group, NotificationKind::GroupJoined, None, Reason::Static, cx),
+        for (&group, members) in &mut after {
+            if let Some(known) = self.statics.get(group) {
+                members.since = known.since;
             }
         }
-        for group in before.keys() {
-            if !after.contains_key(group) && !self.groups.contains_key(group) {
-                self.notify_group(*group, NotificationKind::GroupLeft, None, Reason::Static, cx);
+        let before = self.statics.replace(self.id, after, cx.changes);
+        for group in self.statics.groups(Ipv4Addr::UNSPECIFIED) {
+            if !before.contains_key(&group) && !self.groups.contains_key(&group) {
+                self.announce_group(group, NotificationKind::GroupJoined, None, Reason::Static, cx);
             }
         }
-        self.statics = after;
+        for &group in before.keys() {
+            if !self.statics.contains(group) && !self.groups.contains_key(&group) {
+                self.announce_group(group, NotificationKind::GroupLeft, None, Reason::Static, cx);
+            }
+        }
         self.notify_static_sources(&before, cx);
     }
 }

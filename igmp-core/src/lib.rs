@@ -15,7 +15,8 @@
 //! | `membership`, `found` | what a report, an ended timer or a find in the kernel's map changes |
 //! | `table` | the state tables as one `match`, to be held against §6.4.1 and §6.4.2 by eye |
 //! | `compat` | hosts of older versions (§7.3.2) |
-//! | `group`, `sources` | group and source records (§6.2), and what the kernel is told of them |
+//! | `group`, `mode`, `sources` | group and source records (§6.2), and what the kernel is told of them |
+//! | `forwarding` | where packets go, as it follows from the members on all interfaces (§6.3) |
 //! | `specific_query` | specific queries: repetition, merging, S flag, splitting; those of other routers (§6.6) |
 //! | `timer`, `timers` | a timer that the kernel refreshes unseen, and the index of all deadlines |
 //! | `static_group`, `limits` | what the configuration adds and what it refuses |
@@ -42,12 +43,14 @@ pub mod view;
 mod budget;
 mod compat;
 mod context;
+mod forwarding;
 mod found;
 mod group;
 mod interface;
 mod interval;
 mod limits;
 mod membership;
+mod mode;
 mod parameters;
 mod querier;
 mod sources;
@@ -57,17 +60,23 @@ mod table;
 mod timer;
 mod timers;
 
+// Tests inside and outside of the crate share a model.
+#[cfg(test)]
+extern crate self as igmp_core;
+#[cfg(test)]
+#[path = "../tests/routes/mod.rs"]
+mod routes;
 #[cfg(test)]
 mod tests;
 
 pub use action::{Action, Notification, NotificationKind, Reason, Refresh, SendQuery, Warning};
 pub use config::{InterfaceConfig, StaticGroup};
 pub use event::{Event, Found, Query, Report, ReportKind};
-pub use group::FilterMode;
 pub use liveness::{GroupTimes, Liveness, SourceTime};
+pub use mode::FilterMode;
 pub use router::Router;
 pub use time::{Duration, Instant};
-pub use view::{GroupView, InterfaceView, SourceView};
+pub use view::{GroupView, InterfaceView, RouteView, SourceView};
 
 /// The caller's number for an interface: the slot that it has in the kernel's maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

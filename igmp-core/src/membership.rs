@@ -13,10 +13,11 @@ use crate::{
     compat::{self, CompatibilityMode},
     context::{Context, Site},
     event::{Report, ReportKind},
-    group::{FilterMode, Group, reason_of},
+    group::{Group, reason_of},
     interface::Interface,
     limits::{self, Limit},
     liveness::{GroupTimes, Liveness},
+    mode::FilterMode,
     parameters::{self, Parameters},
     specific_query::Question,
     table::{self, State},
@@ -62,7 +63,7 @@ impl Interface {
         }
 
         let group = self.groups.get(&address);
-        let is_include = group.is_none_or(|group| group.mode == FilterMode::Include);
+        let is_include = group.is_none_or(|group| group.mode.get() == FilterMode::Include);
         // BLOCK in INCLUDE mode is the only row that adds nothing.
         if !(kind == RecordKind::Block && is_include) {
             let sources = group.map(|group| &group.sources);
@@ -103,7 +104,7 @@ impl Interface {
         let site = Site {
             parameters: &parameters,
             group: address,
-            statics: self.statics.get(&address),
+            statics: self.statics.get(address),
         };
         group.reporter = report.reporter;
         let older = match report.kind {
@@ -112,7 +113,7 @@ impl Interface {
             ReportKind::Leave | ReportKind::Record(_) => [None; 3],
         };
         group.older.heard(older, &parameters.older_host_interval);
-        let row = table::row(State::of(group.mode, &group.sources), kind, &list);
+        let row = table::row(State::of(group.mode.get(), &group.sources), kind, &list);
         group.apply(&site, &row, &times, report.time, cx);
         if let Some(first) = created {
             group.commit(&site, true, cx);
@@ -179,7 +180,7 @@ impl Interface {
         let site = Site {
             parameters,
             group: address,
-            statics: self.statics.get(&address),
+            statics: self.statics.get(address),
         };
         let base = group.timer.base;
         let unheard = (times.last_report.into_iter().flatten())
@@ -187,10 +188,14 @@ impl Interface {
             .max();
         if group.recheck
             && let Some(last) = unheard
-            && (group.mode == FilterMode::Include || !group.sources.is_empty())
+            && (group.mode.get() == FilterMode::Include || !group.sources.is_empty())
         {
             // The kernel took it for a refresh, as it had not been told yet that it would be more than that.
-            let row = table::row(State::of(group.mode, &group.sources), RecordKind::IsExclude, &[]);
+            let row = table::row(
+                State::of(group.mode.get(), &group.sources),
+                RecordKind::IsExclude,
+                &[],
+            );
             group.apply(&site, &row, times, last, cx);
         }
         group.settle(&site, times, until);
@@ -205,7 +210,7 @@ impl Interface {
         let site = Site {
             parameters: &parameters,
             group: address,
-            statics: self.statics.get(&address),
+            statics: self.statics.get(address),
         };
         cx.timers.cancel(&mut group.slot, site.group_key());
         let times = cx.liveness.group(self.id, address);
@@ -216,12 +221,12 @@ impl Interface {
         let site = Site {
             parameters: &parameters,
             group: address,
-            statics: self.statics.get(&address),
+            statics: self.statics.get(address),
         };
         group.recheck = false;
-        if group.mode == FilterMode::Exclude && group.timer.deadline <= cx.now {
+        if group.mode.get() == FilterMode::Exclude && group.timer.deadline <= cx.now {
             let reason = reason_of(&group.timer);
-            group.group_timer_ended(cx.budget);
+            group.group_timer_ended(&site, cx);
             if group.is_empty() {
                 self.remove_group(address, reason, cx);
                 return;
@@ -244,14 +249,14 @@ impl Interface {
         let site = Site {
             parameters: &parameters,
             group: address,
-            statics: self.statics.get(&address),
+            statics: self.statics.get(address),
         };
         let Some(source) = group.sources.get_mut(source_address) else {
             return;
         };
         let key = site.source_key(source_address);
         cx.timers.cancel(&mut source.slot, key);
-        let Some(timer) = &mut source.timer else {
+        let Some(timer) = source.timer_mut() else {
             return;
         };
         let time = cx.liveness.source(self.id, address, source_address);
@@ -277,7 +282,7 @@ impl Interface {
         let site = Site {
             parameters: &parameters,
             group: address,
-            statics: self.statics.get(&address),
+            statics: self.statics.get(address),
         };
         let times = cx.liveness.group(self.id, address);
         group.transmit(&site, &times, cx);
@@ -355,7 +360,7 @@ impl Interface {
         for source in list {
             let is_wanted = sources
                 .and_then(|sources| sources.get(*source))
-                .is_some_and(|source| source.timer.is_some());
+                .is_some_and(|source| source.timer().is_some());
             if !is_wanted {
                 cx.actions.push(Action::RemoveSource {
                     interface: self.id,

@@ -303,7 +303,7 @@ impl Interface {
             let site = Site {
                 parameters: &parameters,
                 group: address,
-                statics: self.statics.get(&address),
+                statics: self.statics.get(address),
             };
             group.lower_for_query(&site, &sources, (end, query.time), &times, cx);
             group.commit(&site, false, cx);

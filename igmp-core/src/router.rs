@@ -9,12 +9,13 @@ use crate::{
     budget::Budget,
     context::{Context, Site},
     event::Event,
+    forwarding::{Changes, Forwarding, Origins, Wish, Wishes},
     interface::Interface,
     liveness::Liveness,
     specific_query,
     time::Instant,
     timers::{Key, Timers},
-    view::{GroupView, InterfaceView},
+    view::{GroupView, InterfaceView, RouteView},
 };
 
 /// How many deadlines one call of [`Router::handle_timeout`] serves at most, so that events do not wait for long.
@@ -37,6 +38,9 @@ pub struct Router {
     interfaces: BTreeMap<InterfaceId, Interface>,
     timers: Timers,
     budget: Budget,
+    /// What was touched since routes were last told.
+    changes: Changes,
+    forwarding: Forwarding,
 }
 
 impl Router {
@@ -59,6 +63,10 @@ impl Router {
 
     /// Takes in one event. What is to be done about it is appended to `actions`.
     ///
+    /// The routes that are different after it come last, [`Action::SetRoute`] and [`Action::RemoveRoute`]: the work for them
+    /// grows with the interfaces and sources of the groups that the event changes, and not with the number of groups.
+    /// Carried out in order, they lead each source over from its old ports to its new ones in one step.
+    ///
     /// Events of an interface that is not up are ignored.
     pub fn handle(
         &mut self,
@@ -71,12 +79,15 @@ impl Router {
             interfaces,
             timers,
             budget,
+            changes,
+            forwarding,
         } = self;
         let cx = &mut Context {
             now,
             timers,
             liveness,
             budget,
+            changes,
             actions,
         };
         match event {
@@ -129,14 +140,19 @@ impl Router {
                 }
             }
         }
+        forwarding.resolve(changes, interfaces, actions);
     }
 
     /// Serves deadlines that have come, at most [`TIMEOUT_BATCH`] of them. Without any it does nothing.
+    ///
+    /// As with an event, routes come last, when all of these deadlines are served.
     pub fn handle_timeout(&mut self, now: Instant, liveness: &mut impl Liveness, actions: &mut Vec<Action>) {
         let Self {
             interfaces,
             timers,
             budget,
+            changes,
+            forwarding,
         } = self;
         // All of a batch is taken out first: what is queued anew for this moment is meant for the next call.
         let due: Vec<Key> = core::iter::from_fn(|| timers.pop_due(now))
@@ -162,6 +178,7 @@ impl Router {
             timers,
             liveness,
             budget,
+            changes,
             actions,
         };
         for key in due {
@@ -176,6 +193,7 @@ impl Router {
                 Key::Source(_, group, source) => interface.source_timer(group, source, cx),
             }
         }
+        forwarding.resolve(changes, interfaces, actions);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next. It may lie in the past: then some deadlines
@@ -232,6 +250,12 @@ impl Router {
             })
     }
 
+    /// The routes that were told, from `from` on, ascending, at most `limit` of them. The route of a group, whose source is
+    /// `None`, comes before those of its sources.
+    pub fn routes(&self, from: (Ipv4Addr, Option<Ipv4Addr>), limit: usize) -> Vec<RouteView> {
+        self.forwarding.routes(from).take(limit).collect()
+    }
+
     /// One group of an interface.
     pub fn group(
         &self,
@@ -243,6 +267,18 @@ impl Router {
         self.groups(now, interface, group, 1, liveness)
             .into_iter()
             .find(|view| view.group == group)
+    }
+}
+
+impl Wishes for BTreeMap<InterfaceId, Interface> {
+    fn any_source(&self, interface: InterfaceId, group: Ipv4Addr) -> Origins {
+        self.get(&interface)
+            .map_or(Origins::NONE, |interface| interface.any_source(group))
+    }
+
+    fn source(&self, interface: InterfaceId, group: Ipv4Addr, source: Ipv4Addr) -> Wish {
+        self.get(&interface)
+            .map_or_else(Wish::default, |interface| interface.wish(group, source))
     }
 }
 

@@ -3,17 +3,65 @@
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use crate::{budget::Budget, time::Instant, timer::Timer, timers::Slot};
+use crate::{
+    budget::Budget,
+    forwarding::{Journal, Origins, Wish},
+    time::Instant,
+    timer::Timer,
+    timers::Slot,
+};
 
 /// A source record (RFC 9776 §6.2.3).
+///
+/// Whether there is a record and whether its timer runs does not change without a note of that, since routes follow from
+/// it.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     /// The source timer; `None` where it does not run, as it does for all of Y.
-    pub(crate) timer: Option<Timer>,
+    timer: Option<Timer>,
     /// Where the source timer is queued.
     pub(crate) slot: Slot,
     /// Since when there is this record.
     pub(crate) since: Instant,
+}
+
+impl Source {
+    /// The source timer, where it runs.
+    pub(crate) fn timer(&self) -> Option<Timer> {
+        self.timer
+    }
+
+    /// The source timer, where it runs, to move its end.
+    pub(crate) fn timer_mut(&mut self) -> Option<&mut Timer> {
+        self.timer.as_mut()
+    }
+
+    /// Sets the source timer. Answers whether it did not run before.
+    pub(crate) fn start(&mut self, address: Ipv4Addr, timer: Timer, journal: &mut Journal<'_>) -> bool {
+        let started = self.timer.replace(timer).is_none();
+        if started {
+            journal.source(address);
+        }
+        started
+    }
+
+    /// Ends the source timer. Answers whether it ran.
+    pub(crate) fn stop(&mut self, address: Ipv4Addr, journal: &mut Journal<'_>) -> bool {
+        let stopped = self.timer.take().is_some();
+        if stopped {
+            journal.source(address);
+        }
+        stopped
+    }
+
+    /// What hosts say of the source by there being this record: A and X are wanted, Y is blocked.
+    pub(crate) fn wish(&self) -> Wish {
+        let is_running = self.timer.is_some();
+        Wish {
+            wanted: Origins::HOSTS.when(is_running),
+            blocked: Origins::HOSTS.when(!is_running),
+        }
+    }
 }
 
 /// The source records of a group, by address.
@@ -54,11 +102,13 @@ impl Sources {
         address: Ipv4Addr,
         now: Instant,
         budget: &mut Budget,
+        journal: &mut Journal<'_>,
     ) -> &mut Source {
         match self.0.get_or_insert_default().entry(address) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 budget.add_source();
+                journal.source(address);
                 entry.insert(Source {
                     timer: None,
                     slot: Slot::default(),
@@ -68,10 +118,11 @@ impl Sources {
         }
     }
 
-    pub(crate) fn remove(&mut self, address: Ipv4Addr, budget: &mut Budget) {
+    pub(crate) fn remove(&mut self, address: Ipv4Addr, budget: &mut Budget, journal: &mut Journal<'_>) {
         if let Some(sources) = &mut self.0 {
             if sources.remove(&address).is_some() {
                 budget.remove_sources(1);
+                journal.source(address);
             }
             if sources.is_empty() {
                 self.0 = None;
@@ -80,10 +131,16 @@ impl Sources {
     }
 
     /// Forgets the sources whose timers do not run.
-    pub(crate) fn retain_running(&mut self, budget: &mut Budget) {
+    pub(crate) fn retain_running(&mut self, budget: &mut Budget, journal: &mut Journal<'_>) {
         if let Some(sources) = &mut self.0 {
             let before = sources.len();
-            sources.retain(|_, source| source.timer.is_some());
+            sources.retain(|&address, source| {
+                let is_running = source.timer.is_some();
+                if !is_running {
+                    journal.source(address);
+                }
+                is_running
+            });
             budget.remove_sources(before - sources.len());
             if sources.is_empty() {
                 self.0 = None;

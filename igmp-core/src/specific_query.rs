@@ -7,8 +7,10 @@ use crate::{
     action::{Action, SendQuery},
     compat::CompatibilityMode,
     context::{Context, Site},
-    group::{FilterMode, Group, latest, reason_of},
+    group::{Group, latest, reason_of},
     liveness::{GroupTimes, Liveness},
+    mode::FilterMode,
+    sources::Source,
     table::Addresses,
     time::Instant,
     timers::Slot,
@@ -74,7 +76,7 @@ impl Group {
         let mut series = self.series.take().unwrap_or_default();
         let mut news = false;
 
-        if question.group && self.mode == FilterMode::Exclude {
+        if question.group && self.mode.get() == FilterMode::Exclude {
             // Hosts repeat their leave. As long as the question is open, they are told nothing new by another series.
             let open = self.timer.effective(last_report, interval) <= end;
             if series.group_left == 0 || !open {
@@ -89,7 +91,7 @@ impl Group {
                 let Some(source) = self.sources.get_mut(address) else {
                     continue;
                 };
-                let Some(timer) = &mut source.timer else {
+                let Some(timer) = source.timer_mut() else {
                     continue;
                 };
                 let last_report = cx
@@ -154,7 +156,7 @@ impl Group {
         let (mut answered, mut open) = (Vec::new(), Vec::new());
         cx.prefetch_sources(site, series.sources());
         series.sources.retain(|&address, left| {
-            let Some(timer) = self.sources.get(address).and_then(|source| source.timer) else {
+            let Some(timer) = self.sources.get(address).and_then(Source::timer) else {
                 return false;
             };
             let last_report = cx
@@ -183,7 +185,7 @@ impl Group {
     /// Takes back that timers were lowered for questions that cannot be asked any more. Whoever did not hear those that
     /// were asked, or whose answer was lost, stays a member.
     fn give_up<L: Liveness>(&mut self, site: &Site<'_>, series: &Series, cx: &mut Context<'_, L>) {
-        if series.group_left > 0 && self.mode == FilterMode::Exclude && self.timer.lowered {
+        if series.group_left > 0 && self.mode.get() == FilterMode::Exclude && self.timer.lowered {
             self.timer.raise(&site.parameters.membership_interval, cx.now);
         }
         self.give_up_sources(site, series, cx);
@@ -193,7 +195,7 @@ impl Group {
     fn give_up_sources<L: Liveness>(&mut self, site: &Site<'_>, series: &Series, cx: &Context<'_, L>) {
         for address in series.sources() {
             if let Some(source) = self.sources.get_mut(address)
-                && let Some(timer) = &mut source.timer
+                && let Some(timer) = source.timer_mut()
                 && timer.lowered
             {
                 timer.raise(&site.parameters.membership_interval, cx.now);
@@ -233,7 +235,7 @@ impl Group {
                 .source(parameters.interface, site.group, address)
                 .last_report;
             if let Some(source) = self.sources.get_mut(address)
-                && let Some(timer) = &mut source.timer
+                && let Some(timer) = source.timer_mut()
             {
                 timer.lower(last_report, interval, cx.now, question.time);
                 if timer.effective(last_report, interval) <= cx.now {
@@ -241,7 +243,7 @@ impl Group {
                 }
             }
         }
-        if question.group && self.mode == FilterMode::Exclude {
+        if question.group && self.mode.get() == FilterMode::Exclude {
             send(site, false, &[], cx);
         }
         if parameters.version >= 3 {
@@ -251,10 +253,10 @@ impl Group {
         for (address, reason) in ended {
             self.source_timer_ended(site, address, reason, cx);
         }
-        if question.group && self.mode == FilterMode::Exclude {
+        if question.group && self.mode.get() == FilterMode::Exclude {
             self.timer.lower(latest(times), interval, cx.now, question.time);
             if self.timer.effective(latest(times), interval) <= cx.now {
-                self.group_timer_ended(cx.budget);
+                self.group_timer_ended(site, cx);
             }
         }
     }
@@ -274,7 +276,7 @@ impl Group {
         if sources.is_empty() {
             // Version 1 hosts answer too late, so their memberships are not shortened (RFC 2236 §7 has no such
             // transition from its state "Version 1 Members Present").
-            if self.mode == FilterMode::Exclude && self.older.mode(time) != CompatibilityMode::V1 {
+            if self.mode.get() == FilterMode::Exclude && self.older.mode(time) != CompatibilityMode::V1 {
                 self.timer.lower(latest(times), interval, end, time);
             }
             return;
@@ -282,7 +284,7 @@ impl Group {
         cx.prefetch_sources(site, sources.iter().copied());
         for &address in sources {
             if let Some(source) = self.sources.get_mut(address)
-                && let Some(timer) = &mut source.timer
+                && let Some(timer) = source.timer_mut()
             {
                 let last_report = cx.liveness.source(interface, site.group, address).last_report;
                 timer.lower(last_report, interval, end, time);

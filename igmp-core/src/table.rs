@@ -7,7 +7,7 @@ use core::{
 
 use igmp_wire::igmp::RecordKind::{self, Allow, Block, IsExclude, IsInclude, ToExclude, ToInclude};
 
-use crate::{group::FilterMode, sources::Sources};
+use crate::{mode::FilterMode, sources::Sources};
 
 /// A set of source addresses that lies somewhere else. The left operand of `-` is the one that is walked.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +24,8 @@ impl Set<'_> {
     fn contains(self, source: Ipv4Addr) -> bool {
         match self {
             Self::List(list) => list.binary_search(&source).is_ok(),
-            Self::Running(sources) => sources.get(source).is_some_and(|source| source.timer.is_some()),
-            Self::Stopped(sources) => sources.get(source).is_some_and(|source| source.timer.is_none()),
+            Self::Running(sources) => sources.get(source).is_some_and(|source| source.timer().is_some()),
+            Self::Stopped(sources) => sources.get(source).is_some_and(|source| source.timer().is_none()),
         }
     }
 

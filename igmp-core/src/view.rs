@@ -3,9 +3,11 @@
 use core::net::Ipv4Addr;
 
 use crate::{
-    group::{FilterMode, Group, latest},
+    InterfaceId,
+    group::{Group, latest},
     interface::Interface,
     liveness::Liveness,
+    mode::FilterMode,
     parameters::Parameters,
     querier::Role,
     sources::Source,
@@ -76,6 +78,17 @@ pub struct SourceView {
     pub is_static: bool,
 }
 
+/// A route: where packets go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteView {
+    /// The group.
+    pub group: Ipv4Addr,
+    /// The source, `None` for all that have no route of their own.
+    pub source: Option<Ipv4Addr>,
+    /// The interfaces with members, ascending. A packet goes out of all of them but the one that it came in on.
+    pub outgoing: Vec<InterfaceId>,
+}
+
 impl Interface {
     pub(crate) fn view(&self) -> InterfaceView {
         let parameters = self.parameters();
@@ -89,7 +102,7 @@ impl Interface {
         };
         let only_static = self
             .statics
-            .keys()
+            .groups(Ipv4Addr::UNSPECIFIED)
             .filter(|group| !self.groups.contains_key(group))
             .count();
         InterfaceView {
@@ -119,7 +132,7 @@ impl Interface {
             .range(from..)
             .map(|(&group, _)| group)
             .take(limit)
-            .chain(self.statics.range(from..).map(|(&group, _)| group).take(limit))
+            .chain(self.statics.groups(from).take(limit))
             .collect();
         addresses.sort_unstable();
         addresses.dedup();
@@ -139,7 +152,7 @@ impl Interface {
             .into_iter()
             .map(|address| {
                 let group = self.groups.get(&address);
-                let statics = self.statics.get(&address);
+                let statics = self.statics.get(address);
                 view_group(&parameters, now, address, group, statics, liveness)
             })
             .collect()
@@ -150,7 +163,7 @@ fn running(group: &Group) -> impl Iterator<Item = Ipv4Addr> {
     group
         .sources
         .iter()
-        .filter(|(_, source)| source.timer.is_some())
+        .filter(|(_, source)| source.timer().is_some())
         .map(|(address, _)| address)
 }
 
@@ -185,7 +198,7 @@ fn view_group<L: Liveness>(
         view.compatibility_mode = (older.mode(now) as u8).min(parameters.version);
         view.up_time = view.up_time.max(now.since(group.since));
         view.last_reporter = Some(times.reporter.unwrap_or(group.reporter));
-        if group.mode == FilterMode::Exclude {
+        if group.mode.get() == FilterMode::Exclude {
             view.filter_mode = FilterMode::Exclude;
             let end = group
                 .timer
@@ -230,7 +243,7 @@ fn remaining<L: Liveness>(
     record: &Source,
     liveness: &mut L,
 ) -> Option<Duration> {
-    let timer = record.timer?;
+    let timer = record.timer()?;
     let time = liveness.source(parameters.interface, group, source);
     Some(
         timer

@@ -7,16 +7,19 @@
 mod expression;
 #[path = "tables/model.rs"]
 mod model;
+#[path = "routes/mod.rs"]
+mod routes;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use igmp_core::{
-    Action, Event, FilterMode, GroupTimes, GroupView, InterfaceConfig, InterfaceId, Liveness, Query, Report,
-    ReportKind, Router, SendQuery, SourceTime,
+    Action, Event, FilterMode, GroupView, InterfaceConfig, InterfaceId, Query, Report, ReportKind, Router,
+    SendQuery,
     time::{Duration, Instant},
 };
 use igmp_wire::igmp::RecordKind;
 use model::{Group, Question, Role, Source, Written};
+use routes::{Ports, Routes, Silent};
 
 const INTERFACE: InterfaceId = InterfaceId(7);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
@@ -34,19 +37,6 @@ const KINDS: [(RecordKind, &str); 6] = [
     (RecordKind::Block, "BLOCK"),
 ];
 
-/// A kernel that never refreshes anything: every record is handed over.
-struct Silent;
-
-impl Liveness for Silent {
-    fn group(&mut self, _: InterfaceId, _: Ipv4Addr) -> GroupTimes {
-        GroupTimes::default()
-    }
-
-    fn source(&mut self, _: InterfaceId, _: Ipv4Addr, _: Ipv4Addr) -> SourceTime {
-        SourceTime::default()
-    }
-}
-
 /// A router with one group, and the model beside it.
 struct Bench {
     router: Router,
@@ -54,6 +44,7 @@ struct Bench {
     now: Instant,
     /// What the actions made of the kernel's maps: the sources of the group.
     kernel: BTreeSet<Ipv4Addr>,
+    routes: Routes,
     sent: Vec<SendQuery>,
 }
 
@@ -64,6 +55,7 @@ impl Bench {
             model: Group::new(role),
             now: START,
             kernel: BTreeSet::new(),
+            routes: Routes::default(),
             sent: Vec::new(),
         };
         bench.handle(Event::InterfaceUp {
@@ -97,6 +89,7 @@ impl Bench {
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
+        self.routes.follow(&actions).expect("routes in order");
         for action in actions {
             match action {
                 Action::SendQuery(query) => self.sent.extend(query.group.is_some().then_some(query)),
@@ -137,11 +130,11 @@ impl Bench {
                 .next_end(self.now.as_nanos())
                 .map_or(end, Instant::from_nanos);
             self.now = next.min(end);
-            let mut actions = Vec::new();
             while self.router.poll_timeout().is_some_and(|at| at <= self.now) {
+                let mut actions = Vec::new();
                 self.router.handle_timeout(self.now, &mut Silent, &mut actions);
+                self.carry_out(actions);
             }
-            self.carry_out(actions);
             self.model.expire(self.now.as_nanos());
             self.compare(context);
         }
@@ -152,6 +145,11 @@ impl Bench {
         let found = view.as_ref().map(|view| as_model(view, self.now));
         let expected = self.model.state();
         assert_eq!(found, expected, "{}", context());
+        let routes = expected.map(|state| as_routes(&state)).unwrap_or_default();
+        assert_eq!(self.routes.0, routes, "routes, {}", context());
+        self.routes
+            .compare(&self.router, self.now)
+            .unwrap_or_else(|fault| panic!("{fault}, {}", context()));
         let running: BTreeSet<Ipv4Addr> = view
             .iter()
             .flat_map(|view| &view.sources)
@@ -160,6 +158,26 @@ impl Bench {
             .collect();
         assert_eq!(self.kernel, running, "sources in the kernel, {}", context());
     }
+}
+
+/// What §6.3 suggests: in INCLUDE mode the sources whose timers run are forwarded, in EXCLUDE mode all but those whose
+/// timers do not run. A route is told of where it differs from that of the group.
+fn as_routes((mode, _, sources): &Written) -> Ports {
+    let ports = vec![INTERFACE];
+    let is_exclude = mode == "EXCLUDE";
+    let mut routes = Ports::new();
+    if is_exclude {
+        routes.insert((GROUP, None), ports.clone());
+    }
+    for (source, timer) in sources {
+        match (is_exclude, timer) {
+            (false, Some(_)) => routes.insert((GROUP, Some(address(*source))), ports.clone()),
+            (true, None) => routes.insert((GROUP, Some(address(*source))), vec![]),
+            (true, Some(_)) => None,
+            (false, None) => panic!("in INCLUDE mode all source timers run"),
+        };
+    }
+    routes
 }
 
 fn as_model(view: &GroupView, now: Instant) -> Written {

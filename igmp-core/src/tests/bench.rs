@@ -12,6 +12,7 @@ use igmp_wire::{
 use crate::{
     Action, Event, FilterMode, Found, GroupTimes, GroupView, InterfaceConfig, InterfaceId, InterfaceView,
     Liveness, Notification, NotificationKind, Query, Reason, Report, ReportKind, Router, SourceTime, Warning,
+    routes::Routes,
     time::{Duration, Instant},
 };
 
@@ -170,6 +171,8 @@ pub(super) struct Bench {
     /// How many reports were handed to the router.
     pub(super) handed: usize,
     sent: Vec<String>,
+    /// What the actions have made of an agent's routes.
+    routes: Routes,
     notifications: Vec<Notification>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -183,6 +186,7 @@ impl Bench {
             now: START,
             handed: 0,
             sent: Vec::new(),
+            routes: Routes::default(),
             notifications: Vec::new(),
             warnings: Vec::new(),
         }
@@ -219,9 +223,25 @@ impl Bench {
         self.router
             .handle(self.now, event, &mut self.kernel, &mut actions);
         self.carry_out(actions);
+        self.check_routes();
+    }
+
+    /// Carries out what was told of routes only.
+    pub(super) fn follow(&mut self, actions: &[Action]) {
+        if let Err(fault) = self.routes.follow(actions) {
+            panic!("{fault}");
+        }
+    }
+
+    /// The routes that were told are those that follow from what is known.
+    fn check_routes(&self) {
+        if let Err(fault) = self.routes.compare(&self.router, self.now) {
+            panic!("{fault}");
+        }
     }
 
     pub(super) fn carry_out(&mut self, actions: Vec<Action>) {
+        self.follow(&actions);
         for action in actions {
             self.kernel.carry_out(&action);
             match action {
@@ -285,6 +305,7 @@ impl Bench {
         self.router
             .handle_timeout(self.now, &mut self.kernel, &mut actions);
         self.carry_out(actions);
+        self.check_routes();
     }
 
     /// A report arrives, and the kernel decides what becomes of it.

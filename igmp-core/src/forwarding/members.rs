@@ -1,0 +1,169 @@
+//! The members of one group on all interfaces, and the port sets that follow from them.
+
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use smallvec::SmallVec;
+
+use super::origins::{Origins, Wish};
+use crate::InterfaceId;
+
+/// What is said on one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct At<T> {
+    interface: InterfaceId,
+    said: T,
+}
+
+/// What is said on each interface where anything is said, ascending. Nearly every group has members on one or two
+/// interfaces only, which then take no memory elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ByInterface<T>(SmallVec<[At<T>; 2]>);
+
+impl<T> Default for ByInterface<T> {
+    fn default() -> Self {
+        Self(SmallVec::new())
+    }
+}
+
+impl<T: Copy + Default + PartialEq> ByInterface<T> {
+    /// Replaces what is said on an interface.
+    fn set(&mut self, interface: InterfaceId, said: T) {
+        let Self(list) = self;
+        let place = list.binary_search_by_key(&interface, |at| at.interface);
+        match place {
+            Ok(index) if said == T::default() => {
+                list.remove(index);
+                if list.spilled() && list.len() <= list.inline_size() {
+                    list.shrink_to_fit();
+                }
+            }
+            Ok(index) => {
+                if let Some(at) = list.get_mut(index) {
+                    at.said = said;
+                }
+            }
+            Err(_) if said == T::default() => {}
+            Err(index) => list.insert(index, At { interface, said }),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Who wants any source of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct AnySource(ByInterface<Origins>);
+
+impl AnySource {
+    /// The port set of the group.
+    pub(super) fn ports(&self) -> Vec<InterfaceId> {
+        self.0.0.iter().map(|at| at.interface).collect()
+    }
+}
+
+/// What is said of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OneSource(ByInterface<Wish>);
+
+impl OneSource {
+    /// The port set of the source, unless it is that of the group anyway.
+    pub(super) fn ports(&self, any_source: &AnySource) -> Option<Vec<InterfaceId>> {
+        let mut any = any_source.0.0.iter().copied().peekable();
+        let mut ports = Vec::with_capacity(any.len() + self.0.0.len());
+        let mut differs = false;
+        for &At { interface, said } in &self.0.0 {
+            while let Some(other) = any.next_if(|at| at.interface < interface) {
+                ports.push(other.interface);
+            }
+            let origins = any
+                .next_if(|at| at.interface == interface)
+                .map_or(Origins::NONE, |at| at.said);
+            let is_granted = said.is_granted(origins);
+            differs |= is_granted == origins.is_empty();
+            if is_granted {
+                ports.push(interface);
+            }
+        }
+        ports.extend(any.map(|at| at.interface));
+        differs.then_some(ports)
+    }
+}
+
+/// The members of a group.
+#[derive(Debug, Default)]
+#[expect(
+    clippy::box_collection,
+    reason = "the map itself is three times as large as the pointer, and there may be a million of them"
+)]
+pub(super) struct Members {
+    any_source: AnySource,
+    /// The sources of which anything is said.
+    sources: Option<Box<BTreeMap<Ipv4Addr, OneSource>>>,
+}
+
+impl Members {
+    pub(super) fn is_empty(&self) -> bool {
+        self.any_source.0.is_empty() && self.sources.is_none()
+    }
+
+    pub(super) fn any_source(&self) -> &AnySource {
+        &self.any_source
+    }
+
+    /// The sources of which anything is said, from `from` on, ascending.
+    pub(super) fn sources(&self, from: Ipv4Addr) -> impl Iterator<Item = (Ipv4Addr, &OneSource)> {
+        let sources = self.sources.iter().flat_map(move |sources| sources.range(from..));
+        sources.map(|(&address, source)| (address, source))
+    }
+
+    /// Replaces who wants any source on some interfaces. Answers who wanted it before.
+    pub(super) fn set_any_source(
+        &mut self,
+        changes: impl Iterator<Item = (InterfaceId, Origins)>,
+    ) -> AnySource {
+        let before = self.any_source.clone();
+        for (interface, origins) in changes {
+            self.any_source.0.set(interface, origins);
+        }
+        before
+    }
+
+    /// Replaces what is said of a source on some interfaces. Answers what was said before and what is said now.
+    pub(super) fn set_source(
+        &mut self,
+        address: Ipv4Addr,
+        changes: impl Iterator<Item = (InterfaceId, Wish)>,
+    ) -> [OneSource; 2] {
+        let mut entry = match self.sources.get_or_insert_default().entry(address) {
+            Entry::Occupied(entry) => entry,
+            Entry::Vacant(entry) => entry.insert_entry(OneSource::default()),
+        };
+        let before = entry.get().clone();
+        for (interface, wish) in changes {
+            entry.get_mut().0.set(interface, wish);
+        }
+        let after = entry.get().clone();
+        if after.0.is_empty() {
+            entry.remove();
+            if self.sources.as_ref().is_some_and(|sources| sources.is_empty()) {
+                self.sources = None;
+            }
+        }
+        [before, after]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{At, Members, Origins, Wish};
+
+    /// A million groups, each with one member, take a million of these and no other memory but their place in a map.
+    #[test]
+    fn members_on_two_interfaces_take_no_memory_elsewhere() {
+        assert!(size_of::<Members>() <= 32);
+        assert_eq!([size_of::<At<Origins>>(), size_of::<At<Wish>>()], [8, 8]);
+    }
+}

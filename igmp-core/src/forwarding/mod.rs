@@ -1,0 +1,158 @@
+//! Where packets go: routes, computed from what members on all interfaces want.
+//!
+//! Any number of origins on an interface says what it wants: the hosts, whose state IGMP keeps, and the configuration.
+//! An origin wants any source of a group or not, and of single sources it may say otherwise. Out of an interface goes
+//! what any of its origins wants (RFC 9776 §6.3):
+//!
+//! | | the interfaces where an origin |
+//! |---|---|
+//! | ports (\*,G) | wants any source of G |
+//! | ports (S,G) | wants S of G by name, or wants any source of G and does not block S |
+//!
+//! A route of a source is needed only where its ports are not those of the group, and one of the group only where it has
+//! ports.
+//!
+//! # Nothing is missed, and nothing is told too soon
+//!
+//! The state that members leave behind can only be changed together with a note of where it changed ([`Changes`]). When
+//! an event is handled completely, [`Forwarding::resolve`] reads for each note what is wanted there now ([`Wishes`]), and
+//! tells which routes differ from those told before. What an event changes and changes back is never told of.
+//!
+//! # Order
+//!
+//! The routes of a group are told in such an order that each source goes over from its old ports to its new ones in one
+//! step, although one route follows the other: first the routes of sources that are needed from now on or change, then
+//! that of the group, then the end of those routes of sources that are needed no more. In between no member misses a
+//! packet that it wants before and after, and none gets one that it wants neither before nor after.
+
+mod changes;
+mod members;
+mod origins;
+
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use igmp_wire::address::{is_link_local_group, is_multicast};
+
+use self::{
+    changes::Change,
+    members::{AnySource, Members, OneSource},
+};
+pub(crate) use self::{
+    changes::{Changes, Journal},
+    origins::{Origins, Wish, Wishes},
+};
+use crate::{action::Action, view::RouteView};
+
+/// The members of all groups, as the routes that were told follow from them.
+#[derive(Debug, Default)]
+pub(crate) struct Forwarding {
+    groups: BTreeMap<Ipv4Addr, Members>,
+}
+
+impl Forwarding {
+    /// Tells which routes are different after the changes, of which none is left then.
+    pub(crate) fn resolve(&mut self, changes: &mut Changes, wishes: &impl Wishes, actions: &mut Vec<Action>) {
+        for changes in changes.take().chunk_by(|one, other| one.group == other.group) {
+            let Some(&Change { group, .. }) = changes.first() else {
+                continue;
+            };
+            // Packets to 224.0.0.0/24 never leave their link (RFC 5771 §4).
+            if !is_multicast(group) || is_link_local_group(group) {
+                continue;
+            }
+            let mut members = match self.groups.entry(group) {
+                Entry::Occupied(entry) => entry,
+                Entry::Vacant(entry) => entry.insert_entry(Members::default()),
+            };
+            resolve_group(group, changes, wishes, members.get_mut(), actions);
+            if members.get().is_empty() {
+                members.remove();
+            }
+        }
+    }
+
+    /// All routes from `from` on, ascending: that of a group before those of its sources.
+    pub(crate) fn routes(
+        &self,
+        (first, from): (Ipv4Addr, Option<Ipv4Addr>),
+    ) -> impl Iterator<Item = RouteView> {
+        self.groups.range(first..).flat_map(move |(&group, members)| {
+            let from = from.filter(|_| group == first);
+            let ports = members.any_source().ports();
+            let of_group = (from.is_none() && !ports.is_empty()).then_some((None, ports));
+            let of_sources = members
+                .sources(from.unwrap_or(Ipv4Addr::UNSPECIFIED))
+                .filter_map(|(address, source)| Some((Some(address), source.ports(members.any_source())?)));
+            let routes = of_group.into_iter().chain(of_sources);
+            routes.map(move |(source, outgoing)| RouteView {
+                group,
+                source,
+                outgoing,
+            })
+        })
+    }
+}
+
+/// Takes over what changed of one group, and tells which of its routes are different then.
+fn resolve_group(
+    group: Ipv4Addr,
+    changes: &[Change],
+    wishes: &impl Wishes,
+    members: &mut Members,
+    actions: &mut Vec<Action>,
+) {
+    let (of_all, of_sources) = changes.split_at(changes.partition_point(|change| change.source.is_none()));
+    let any_source = |change: &Change| (change.interface, wishes.any_source(change.interface, group));
+    let before = members.set_any_source(of_all.iter().map(any_source));
+
+    let mut unneeded = Vec::new();
+    let mut compare = |address: Ipv4Addr, [old, new]: [&OneSource; 2], now: &AnySource| {
+        let route = new.ports(now);
+        if old.ports(&before) == route {
+            return;
+        }
+        match route {
+            Some(outgoing) => actions.push(Action::SetRoute {
+                group,
+                source: Some(address),
+                outgoing,
+            }),
+            None => unneeded.push(Action::RemoveRoute {
+                group,
+                source: Some(address),
+            }),
+        }
+    };
+    for changes in of_sources.chunk_by(|one, other| one.source == other.source) {
+        let Some(address) = changes.first().and_then(|change| change.source) else {
+            continue;
+        };
+        let wish = |change: &Change| (change.interface, wishes.source(change.interface, group, address));
+        let [old, new] = members.set_source(address, changes.iter().map(wish));
+        compare(address, [&old, &new], members.any_source());
+    }
+    if before == *members.any_source() {
+        actions.append(&mut unneeded);
+        return;
+    }
+    for (address, source) in members.sources(Ipv4Addr::UNSPECIFIED) {
+        let is_done = of_sources.binary_search_by_key(&Some(address), |change| change.source);
+        if is_done.is_err() {
+            compare(address, [source, source], members.any_source());
+        }
+    }
+    let outgoing = members.any_source().ports();
+    if before.ports() != outgoing {
+        actions.push(if outgoing.is_empty() {
+            Action::RemoveRoute { group, source: None }
+        } else {
+            Action::SetRoute {
+                group,
+                source: None,
+                outgoing,
+            }
+        });
+    }
+    actions.append(&mut unneeded);
+}
