@@ -5,6 +5,7 @@
 //! | [`daemon`] | igmpd from its command line to its end |
 //! | [`agent`] | the loop between the kernel, the protocol core and operators |
 //! | [`kernel`] | the BPF object, its maps and links |
+//! | [`mroute`] | forwarding by the kernel's multicast routing |
 //! | [`netlink`] | the kernel's interfaces |
 //! | [`config`] | the configuration file |
 //! | [`control`] | the control socket |
@@ -22,6 +23,7 @@ pub mod control;
 pub mod ctl;
 pub mod daemon;
 pub mod kernel;
+pub mod mroute;
 pub mod netlink;
 pub mod privileges;
 mod readiness;

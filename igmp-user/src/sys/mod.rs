@@ -1,7 +1,9 @@
-//! Everything that needs `unsafe` in user space: the packet socket, and the promise that types of the boundary with the
-//! kernel are plain bytes.
+//! Everything that needs `unsafe` in user space: the packet socket, multicast routing, and the promise that types of the
+//! boundary with the kernel are plain bytes.
 
 #![expect(unsafe_code, reason = "this is the one module that holds it")]
+
+pub mod mroute;
 
 use std::{
     io, mem,
@@ -9,8 +11,8 @@ use std::{
 };
 
 use igmp_wire::abi::{
-    GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage, SourceEntry,
-    SourceKey,
+    FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey,
+    InterfaceUsage, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
 };
 
 /// A key or value of a BPF map.
@@ -30,12 +32,18 @@ macro_rules! plain {
 }
 
 plain!(
+    FlowEntry,
+    ForwardingState,
     GroupEntry,
     GroupKey,
     InterfaceConfig,
     InterfaceCounters,
     InterfaceKey,
     InterfaceUsage,
+    Port,
+    PortSet,
+    RouteEntry,
+    RouteKey,
     SourceEntry,
     SourceKey,
 );
