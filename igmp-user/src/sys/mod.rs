@@ -11,8 +11,8 @@ use std::{
 };
 
 use igmp_wire::abi::{
-    FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey,
-    InterfaceUsage, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
+    GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage, SourceEntry,
+    SourceKey,
 };
 
 /// A key or value of a BPF map.
@@ -32,18 +32,12 @@ macro_rules! plain {
 }
 
 plain!(
-    FlowEntry,
-    ForwardingState,
     GroupEntry,
     GroupKey,
     InterfaceConfig,
     InterfaceCounters,
     InterfaceKey,
     InterfaceUsage,
-    Port,
-    PortSet,
-    RouteEntry,
-    RouteKey,
     SourceEntry,
     SourceKey,
 );
