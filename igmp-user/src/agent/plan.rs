@@ -238,6 +238,8 @@ mod tests {
                 .map(|net| net.parse().expect("a network"))
                 .collect(),
             vlan: None,
+            kind: None,
+            redirect_target: false,
         }
     }
 

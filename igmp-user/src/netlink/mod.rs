@@ -1,11 +1,16 @@
-//! The interfaces of the kernel, and their changes.
+//! What the kernel knows of the network, and its changes.
 //!
 //! A notification of the kernel is only taken as a hint that something changed; what holds is what a dump says. That
 //! costs a dump for each burst of changes, and in return a lost notification (`ENOBUFS`) needs no treatment of its own
 //! and no state can drift away from the kernel's.
 
+mod error;
+mod follow;
+mod hints;
+mod netdev;
 mod snapshot;
 mod watch;
 
+pub use error::NetlinkError;
 pub use snapshot::{Link, Snapshot, VlanOf};
-pub use watch::{NetlinkError, watch};
+pub use watch::watch;

@@ -1,6 +1,9 @@
 //! The kernel's interfaces at one moment.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::Ipv4Net;
 use rtnetlink::packet_route::{
@@ -33,6 +36,11 @@ pub struct Link {
     pub addresses: Vec<Ipv4Net>,
     /// The VLAN that it is, if it is one.
     pub vlan: Option<VlanOf>,
+    /// What kind of virtual interface it is, as `ip link add type` names it, for example `veth` (`IFLA_INFO_KIND`).
+    pub kind: Option<String>,
+    /// Whether XDP can redirect frames to it (`NETDEV_XDP_ACT_NDO_XMIT`). A veth can be redirected to while its peer has
+    /// GRO switched on or runs an XDP program. Kernels before 6.3 do not tell, which counts as no.
+    pub redirect_target: bool,
 }
 
 /// What a VLAN device is a VLAN of.
@@ -45,13 +53,23 @@ pub struct VlanOf {
 }
 
 impl Snapshot {
-    /// Puts a snapshot together from what the two dumps delivered.
-    pub(super) fn of_dumps(links: &[LinkMessage], addresses: &[AddressMessage]) -> Self {
+    /// Puts a snapshot together from what the dumps delivered. `redirect_targets` are indices.
+    pub(super) fn of_dumps(
+        links: &[LinkMessage],
+        addresses: &[AddressMessage],
+        redirect_targets: &BTreeSet<u32>,
+    ) -> Self {
         let mut by_index: BTreeMap<u32, Link> = links
             .iter()
             .filter_map(link)
             .map(|link| (link.ifindex, link))
             .collect();
+        for ifindex in redirect_targets {
+            // One that is missing appeared between the dumps, and its notification is under way.
+            if let Some(link) = by_index.get_mut(ifindex) {
+                link.redirect_target = true;
+            }
+        }
         // Two passes, because a query's source and what the election compares is the primary address.
         for secondary in [false, true] {
             for message in addresses {
@@ -104,6 +122,8 @@ fn link(message: &LinkMessage) -> Option<Link> {
         mtu: 0,
         addresses: Vec::new(),
         vlan: None,
+        kind: None,
+        redirect_target: false,
     };
     let mut lower = None;
     let mut vlan_id = None;
@@ -113,7 +133,10 @@ fn link(message: &LinkMessage) -> Option<Link> {
             LinkAttribute::Address(address) => link.mac = address.as_slice().try_into().ok(),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::Link(index) => lower = Some(*index),
-            LinkAttribute::LinkInfo(info) => vlan_id = info.iter().find_map(vlan_id_of),
+            LinkAttribute::LinkInfo(info) => {
+                vlan_id = info.iter().find_map(vlan_id_of);
+                link.kind = info.iter().find_map(kind_of);
+            }
             _ => {}
         }
     }
@@ -132,6 +155,13 @@ fn vlan_id_of(info: &LinkInfo) -> Option<u16> {
         InfoVlan::Id(id) => Some(*id),
         _ => None,
     })
+}
+
+fn kind_of(info: &LinkInfo) -> Option<String> {
+    match info {
+        LinkInfo::Kind(kind) => Some(kind.to_string()),
+        _ => None,
+    }
 }
 
 /// The interface's own address. On point-to-point links `IFA_ADDRESS` is the other end's, so `IFA_LOCAL` goes first.
@@ -159,6 +189,8 @@ fn address(message: &AddressMessage) -> Option<Ipv4Net> {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+
+    use rtnetlink::packet_route::link::InfoKind;
 
     use super::*;
 
@@ -204,7 +236,7 @@ mod tests {
             address_message(4, AddressHeaderFlags::empty(), vec![local(10, 1, 1, 1)]),
             address_message(5, AddressHeaderFlags::empty(), vec![local(10, 9, 9, 9)]),
         ];
-        let snapshot = Snapshot::of_dumps(&links, &addresses);
+        let snapshot = Snapshot::of_dumps(&links, &addresses, &BTreeSet::new());
         let link = snapshot.by_name("lan0").expect("lan0 is there");
         assert_eq!(
             link.addresses,
@@ -228,7 +260,7 @@ mod tests {
             AddressHeaderFlags::empty(),
             vec![peer, local(10, 0, 0, 1)],
         )];
-        let snapshot = Snapshot::of_dumps(&links, &addresses);
+        let snapshot = Snapshot::of_dumps(&links, &addresses, &BTreeSet::new());
         let link = snapshot.by_name("ppp0").expect("ppp0 is there");
         assert_eq!(link.addresses[0].addr(), Ipv4Addr::new(10, 0, 0, 1));
         assert!(!link.up, "a link without IFF_RUNNING is down");
@@ -236,8 +268,30 @@ mod tests {
     }
 
     #[test]
+    fn only_what_the_kernel_names_can_be_redirected_to() {
+        let veth = |index, name: &str| {
+            let info = vec![LinkInfo::Kind(InfoKind::Veth)];
+            let name = LinkAttribute::IfName(name.to_owned());
+            link_message(index, LinkFlags::Up, vec![name, LinkAttribute::LinkInfo(info)])
+        };
+        let links = [veth(2, "lan0"), veth(3, "lan1")];
+        let snapshot = Snapshot::of_dumps(&links, &[], &BTreeSet::from([3, 9]));
+        let is_target = |index| {
+            snapshot
+                .by_index(index)
+                .map(|link| (link.kind.as_deref(), link.redirect_target))
+        };
+        assert_eq!(is_target(2), Some((Some("veth"), false)));
+        assert_eq!(is_target(3), Some((Some("veth"), true)));
+        assert_eq!(snapshot.len(), 2, "index 9 has no link");
+    }
+
+    #[test]
     fn a_vlan_names_its_parent() {
-        let info = vec![LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(7)]))];
+        let info = vec![
+            LinkInfo::Kind(InfoKind::Vlan),
+            LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(7)])),
+        ];
         let links = [link_message(
             9,
             LinkFlags::Up,
@@ -247,8 +301,9 @@ mod tests {
                 LinkAttribute::LinkInfo(info),
             ],
         )];
-        let snapshot = Snapshot::of_dumps(&links, &[]);
+        let snapshot = Snapshot::of_dumps(&links, &[], &BTreeSet::new());
         let link = snapshot.by_index(9).expect("index 9 is there");
         assert_eq!(link.vlan, Some(VlanOf { parent: 4, id: 7 }));
+        assert_eq!(link.kind.as_deref(), Some("vlan"));
     }
 }
