@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Monitor, Namespace, Network, PATIENCE,
-    json::{Group, Groups, Igmp, Interface, InterfaceStatistics, Interfaces, Statistics},
+    json::{Group, Groups, Igmp, Interface, InterfaceStatistics, Interfaces, Route, Routes, Statistics},
     process::{self, Process, texts},
     wait_for,
 };
@@ -248,6 +248,20 @@ impl Igmpd {
         self.interface(name)
             .igmp
             .unwrap_or_else(|| panic!("IGMP is off on {name}"))
+    }
+
+    /// `show routes`.
+    #[track_caller]
+    pub fn routes(&self) -> Vec<Route> {
+        self.show::<Routes>(&["show", "routes"]).route
+    }
+
+    /// The route of a source, or with `*` that of the group.
+    #[track_caller]
+    pub fn route(&self, source: &str, group: Ipv4Addr) -> Option<Route> {
+        self.routes()
+            .into_iter()
+            .find(|route| route.source_address == source && route.group_address == group)
     }
 
     /// `show statistics` of all interfaces.

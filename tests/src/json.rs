@@ -199,6 +199,36 @@ pub struct Sent {
     pub group_source_query: u64,
 }
 
+/// `show routes`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Routes {
+    /// Sorted by group, then source.
+    pub route: Vec<Route>,
+}
+
+/// Where data of a group, or of one source of it, goes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Route {
+    /// The source, or `*`.
+    pub source_address: String,
+    /// The group.
+    pub group_address: Ipv4Addr,
+    /// Where data has to come in; empty where that depends on the source.
+    pub incoming_interface: String,
+    /// Where data goes out, sorted by name.
+    pub outgoing_interface: Vec<String>,
+    /// Packets that took this route.
+    pub packets: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Seconds since it came to be.
+    pub up_time: f64,
+    /// What forwards: `xdp`, `kernel` or `none`.
+    pub engine: String,
+}
+
 /// A line of `monitor`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -15,6 +15,7 @@
 //! | [`host`], [`filter`] | real sockets that join, leave and filter sources |
 //! | [`packet`], [`raw`], [`capture`], [`refusal`] | packets made by hand, sent, seen and refused |
 //! | [`igmpd`], [`json`], [`monitor`] | the programs under test, and what they print, by the letter |
+//! | [`stream`] | multicast data: senders, receivers, taps, and a network for them |
 //! | [`frr`] | FRRouting's pimd as another router |
 //! | [`process`], [`wait`] | child processes, and waiting for conditions |
 
@@ -34,6 +35,7 @@ pub mod packet;
 pub mod process;
 pub mod raw;
 pub mod refusal;
+pub mod stream;
 pub mod switch;
 pub mod wait;
 

@@ -64,7 +64,8 @@ impl Monitor {
 
     /// How many events there were that `wanted` accepts.
     pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
-        self.all().iter().filter(|(_, event)| wanted(event)).count()
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().filter(|(_, event)| wanted(event)).count()
     }
 
     /// Waits for an event that `wanted` accepts, and returns the first and when it came.
