@@ -1,20 +1,24 @@
 //! Names of groups that the IANA has assigned.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::LazyLock};
 
 /// The registry's entries, ascending: an address or the first and last of a range, a tab, the name.
 const TABLE: &str = include_str!("well-known-groups.tsv");
 
+/// The same, taken apart once: a table of routes or groups asks for every row.
+static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| TABLE.lines().filter_map(entry).collect());
+
+/// The first and the last group of a range, and its name.
+type Entry = (Ipv4Addr, Ipv4Addr, &'static str);
+
 /// The name of a group in the IANA's registry of IPv4 multicast addresses.
 pub(super) fn name(group: Ipv4Addr) -> Option<&'static str> {
-    TABLE
-        .lines()
-        .filter_map(entry)
-        .find(|(first, last, _)| (*first..=*last).contains(&group))
-        .map(|(.., name)| name)
+    let after = ENTRIES.partition_point(|(first, ..)| *first <= group);
+    let (_, last, name) = ENTRIES.get(after.checked_sub(1)?)?;
+    (group <= *last).then_some(*name)
 }
 
-fn entry(line: &'static str) -> Option<(Ipv4Addr, Ipv4Addr, &'static str)> {
+fn entry(line: &'static str) -> Option<Entry> {
     let (range, name) = line.split_once('\t')?;
     let (first, last) = range.split_once('-').unwrap_or((range, range));
     Some((first.parse().ok()?, last.parse().ok()?, name))
