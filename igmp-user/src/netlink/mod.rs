@@ -4,13 +4,19 @@
 //! costs a dump for each burst of changes, and in return a lost notification (`ENOBUFS`) needs no treatment of its own
 //! and no state can drift away from the kernel's.
 
+mod asker;
 mod error;
 mod follow;
 mod hints;
 mod netdev;
+mod routes;
 mod snapshot;
 mod watch;
+mod watch_routes;
 
+pub use asker::RouteAsker;
 pub use error::NetlinkError;
+pub use routes::{Route, RouteTable, RouteVia};
 pub use snapshot::{Link, Snapshot, VlanOf};
 pub use watch::watch;
+pub use watch_routes::watch_routes;
