@@ -50,6 +50,15 @@ impl Counters {
         self.update(|counters| counters.refreshed += u64::from(memberships));
     }
 
+    /// Counts a packet of `len` bytes that was forwarded out of the interface.
+    #[inline(always)]
+    pub(crate) fn forwarded(self, len: u64) {
+        self.update(|counters| {
+            counters.forwarded_packets += 1;
+            counters.forwarded_bytes += len;
+        });
+    }
+
     /// Counts an event that was handed over.
     #[inline(always)]
     pub(crate) fn event(self) {

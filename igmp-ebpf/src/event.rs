@@ -64,7 +64,7 @@ pub(crate) fn count_lost() {
 }
 
 #[inline(always)]
-fn hand_small(event: &Event) -> bool {
+pub(crate) fn hand_small(event: &Event) -> bool {
     let Some(mut room) = EVENTS.reserve(0) else {
         return false;
     };

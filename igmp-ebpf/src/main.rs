@@ -1,7 +1,8 @@
 //! The XDP programs of the IGMP router.
 //!
-//! [`igmp_router`] is attached to interfaces and learns memberships from the reports that arrive there;
-//! [`igmp_control`] is never attached and changes the maps in place on behalf of the agent.
+//! [`igmp_router`] is attached to interfaces: it learns memberships from the reports that arrive there, and forwards
+//! multicast data. [`igmp_egress`] runs behind its redirects, once for each port. [`igmp_forward`] is a classifier for
+//! what XDP cannot redirect. [`igmp_control`] is never attached and changes the maps in place on behalf of the agent.
 //!
 //! | module | holds |
 //! |---|---|
@@ -11,7 +12,9 @@
 //! | [`report`] | groups and records |
 //! | [`sources`] | the sources of a record |
 //! | [`query`] | queries of other routers |
+//! | [`forward`] | multicast data: where it goes, on both ways |
 //! | [`event`] | handing changes to the agent |
+//! | [`rate`] | limits on events that others can cause at will |
 //! | [`count`] | counters |
 //! | [`control`] | commands of the agent |
 //! | [`atomic`] | atomic operations on map values |
@@ -32,19 +35,36 @@ mod atomic;
 mod control;
 mod count;
 mod event;
+mod forward;
 mod maps;
 mod packet;
 mod query;
+mod rate;
 mod receive;
 mod report;
 mod sources;
 
-use aya_ebpf::{macros::xdp, programs::XdpContext};
+use aya_ebpf::{
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
 
-/// Learns memberships from IGMP and passes everything else untouched.
+/// Learns memberships from IGMP, forwards multicast data, and passes everything else untouched.
 #[xdp]
 pub(crate) fn igmp_router(context: XdpContext) -> u32 {
     receive::receive(context.ctx)
+}
+
+/// Makes a redirected frame one of the port that it leaves from.
+#[xdp(map = "devmap")]
+pub(crate) fn igmp_egress(context: XdpContext) -> u32 {
+    forward::egress(context.ctx)
+}
+
+/// Forwards multicast data through the network stack.
+#[classifier]
+pub(crate) fn igmp_forward(context: TcContext) -> i32 {
+    forward::classify(context.skb.skb)
 }
 
 /// Carries out the [`Command`](igmp_wire::abi::Command)s that are the packet.

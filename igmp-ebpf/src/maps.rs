@@ -1,12 +1,14 @@
 //! Every map. What stands in them and who writes it is said in `igmp_wire::abi`.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    bindings::BPF_F_NO_PREALLOC,
+    btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use igmp_wire::abi::{
-    EVENT_RING_LEN, Event, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey,
-    InterfaceUsage, MAX_INTERFACES, SourceEntry, SourceKey,
+    EVENT_RING_LEN, Event, FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig,
+    InterfaceCounters, InterfaceKey, InterfaceUsage, MAX_INTERFACES, MAX_LOCAL_GROUPS, MAX_PORT_SETS,
+    MAX_SOURCE_PREFIXES, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
 };
 
 /// What to do with IGMP on an interface or VLAN.
@@ -34,6 +36,41 @@ pub(crate) static COUNTERS: PerCpuArray<InterfaceCounters, { MAX_INTERFACES as u
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<Event, EVENT_RING_LEN> = RingBuf::new();
 
-/// How many events found no room.
+/// How many events found no room, and how many sources.
 #[btf_map]
-pub(crate) static LOST: Array<u64, 1> = Array::new();
+pub(crate) static LOST: Array<u64, 2> = Array::new();
+
+/// Where packets go. The agent sets the size at load time. Routes come and go with groups, so memory is taken for those
+/// that there are.
+#[btf_map]
+pub(crate) static ROUTES: HashMap<RouteKey, RouteEntry, 327_680, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+
+/// What was found out about sources that send to groups. The agent sets the size at load time.
+#[btf_map]
+pub(crate) static FLOWS: HashMap<RouteKey, FlowEntry, 262_144, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+
+/// Slots of the interfaces towards sources, by prefix.
+#[btf_map]
+pub(crate) static SOURCE_PREFIXES: LpmTrie<[u8; 4], u32, { MAX_SOURCE_PREFIXES as usize }> = LpmTrie::new();
+
+/// The devices of each port set. The size of the inner maps is that of their sets; the one here only lends its type.
+#[btf_map]
+pub(crate) static PORT_MAPS: ArrayOfMaps<DevMapHash<1>, { MAX_PORT_SETS as usize }> = ArrayOfMaps::new();
+
+/// What else there is to know of each port set.
+#[btf_map]
+pub(crate) static PORT_SETS: Array<PortSet, { MAX_PORT_SETS as usize }> = Array::new();
+
+/// Where packets leave, by slot.
+#[btf_map]
+pub(crate) static PORTS: Array<Port, { MAX_INTERFACES as usize }> = Array::new();
+
+/// Groups that sockets of the router itself have joined.
+#[btf_map]
+pub(crate) static LOCAL_GROUPS: HashMap<GroupKey, u32, { MAX_LOCAL_GROUPS as usize }> = HashMap::new();
+
+/// The generation of all the above.
+#[btf_map]
+pub(crate) static FORWARDING: Array<ForwardingState, 1> = Array::new();

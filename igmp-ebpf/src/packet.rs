@@ -1,6 +1,6 @@
 //! The reader that the parser of `igmp-wire` runs on.
 
-use core::{ffi::c_void, ptr};
+use core::{ffi::c_void, hint::black_box, ptr};
 
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_loop};
 use igmp_wire::{
@@ -83,7 +83,9 @@ impl Packet for XdpPacket {
         // The verifier does not know that both reads bring the same, and the compiler must not find out.
         // SAFETY: as in `ifindex`; the field is a plain number.
         let zero = unsafe {
-            let queue = &raw const (*self.context).rx_queue_index;
+            // The address of the field is computed where it is used: kept in a register, it is a context pointer that was
+            // changed, which the verifier does not follow.
+            let queue = &raw const (*black_box(self.context)).rx_queue_index;
             queue.read_volatile() ^ queue.read_volatile()
         };
         (number as u32 ^ zero) as usize
@@ -91,26 +93,35 @@ impl Packet for XdpPacket {
 
     #[inline(always)]
     fn repeat<W: Walk<Self>>(&self, turns: u32, walk: &mut W) {
-        let mut state = Repeat { packet: *self, walk };
-        // SAFETY: the callback has the signature that the helper calls, it is made for this very type of walk, and the
-        // state outlives the call.
-        unsafe {
-            bpf_loop(turns, turn::<W> as *mut c_void, (&raw mut state).cast(), 0);
-        }
+        repeat(self, turns, walk);
+    }
+}
+
+/// Calls `walk` up to `turns` times by `bpf_loop`.
+#[inline(always)]
+pub(crate) fn repeat<P: Copy, W: Walk<P>>(packet: &P, turns: u32, walk: &mut W) {
+    let mut state = Repeat {
+        packet: *packet,
+        walk,
+    };
+    // SAFETY: the callback has the signature that the helper calls, it is made for these very types of packet and walk,
+    // and the state outlives the call.
+    unsafe {
+        bpf_loop(turns, turn::<P, W> as *mut c_void, (&raw mut state).cast(), 0);
     }
 }
 
 /// What the callback of `bpf_loop` gets.
-struct Repeat<'a, W> {
-    packet: XdpPacket,
+struct Repeat<'a, P, W> {
+    packet: P,
     walk: &'a mut W,
 }
 
 /// One turn of a loop. The helper goes on as long as this returns 0.
 #[inline(never)]
-unsafe extern "C" fn turn<W: Walk<XdpPacket>>(index: u32, state: *mut c_void) -> i64 {
+unsafe extern "C" fn turn<P, W: Walk<P>>(index: u32, state: *mut c_void) -> i64 {
     // SAFETY: `repeat` passes its own state, which is not used elsewhere during the loop.
-    let state = unsafe { &mut *state.cast::<Repeat<'_, W>>() };
+    let state = unsafe { &mut *state.cast::<Repeat<'_, P, W>>() };
     match state.walk.turn(index, &state.packet) {
         Turn::More => 0,
         Turn::Done => 1,

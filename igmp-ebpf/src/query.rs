@@ -2,19 +2,11 @@
 
 use igmp_wire::{
     Refusal,
-    abi::{Event, EventKind, InterfaceUsage},
+    abi::{Event, EventKind},
     igmp::{Kind, query, query::S_FLAG},
 };
 
-use crate::{event, maps::USAGE, report::Reporter};
-
-/// Most queries a second and interface that become events. A querier whose members leave in a storm sends a few
-/// thousand.
-const QUERY_EVENT_RATE: u64 = 10_000;
-/// Most queries at once.
-const QUERY_EVENT_BURST: u32 = 20_000;
-/// Nanoseconds in which one more query is allowed.
-const QUERY_EVENT_SPACING: u64 = 1_000_000_000 / QUERY_EVENT_RATE;
+use crate::{event, maps::USAGE, rate, report::Reporter};
 
 /// Hands a query to the agent.
 ///
@@ -27,7 +19,7 @@ const QUERY_EVENT_SPACING: u64 = 1_000_000_000 / QUERY_EVENT_RATE;
 pub(crate) fn query(reporter: &Reporter, kind: Kind, offset: usize, len: usize) -> Result<(), Refusal> {
     let query = query::parse(&reporter.packet, kind, offset, len)?;
     let usage = USAGE.get_ptr_mut(reporter.slot).ok_or(Refusal::Rate)?;
-    if !take_token(usage, reporter.now) {
+    if !rate::take_token(usage, reporter.now) {
         return Err(Refusal::Rate);
     }
     let suppress = if query.suppress { S_FLAG } else { 0 };
@@ -46,31 +38,4 @@ pub(crate) fn query(reporter: &Reporter, kind: Kind, offset: usize, len: usize) 
     };
     event::hand(&reporter.packet, &event, query.sources, reporter.counters);
     Ok(())
-}
-
-/// Takes a token, if there is one. CPUs that do so at once may take the same one, which lets a few more queries through.
-#[inline(always)]
-fn take_token(usage: *mut InterfaceUsage, now: u64) -> bool {
-    // SAFETY: the pointer is to a value of an array map, which lives as long as the program. The two fields are read and
-    // written as single words.
-    unsafe {
-        let tokens = &raw mut (*usage).query_tokens;
-        let refill = &raw mut (*usage).query_refill;
-        let earned = now.wrapping_sub(refill.read_volatile()) / QUERY_EVENT_SPACING;
-        let mut left = tokens.read_volatile();
-        if earned > 0 {
-            refill.write_volatile(now);
-            let sum = u64::from(left) + earned;
-            left = if sum > u64::from(QUERY_EVENT_BURST) {
-                QUERY_EVENT_BURST
-            } else {
-                sum as u32
-            };
-        }
-        if left == 0 {
-            return false;
-        }
-        tokens.write_volatile(left - 1);
-        true
-    }
 }

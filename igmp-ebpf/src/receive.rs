@@ -16,29 +16,37 @@ use igmp_wire::{
     admit::{self, Envelope, Judgement},
     ethernet::Vlan,
     igmp::Kind,
+    ipv4,
 };
 
 use crate::{
     count::Counters,
+    forward,
     maps::INTERFACES,
     packet::XdpPacket,
     query,
     report::{self, Reporter},
 };
 
-/// Handles a frame. Frames that are not IGMP pass untouched.
+/// Handles a frame. Frames that are neither IGMP nor multicast data pass untouched.
 #[inline(always)]
 pub(crate) fn receive(context: *mut xdp_md) -> u32 {
     let packet = XdpPacket::new(context);
-    match admit::envelope(&packet) {
-        Some(envelope) => igmp(packet, &envelope),
-        None => XDP_PASS,
+    let Some(content) = admit::open(&packet) else {
+        return XDP_PASS;
+    };
+    if content.protocol == ipv4::PROTOCOL_IGMP {
+        return igmp(packet, &content.envelope);
     }
+    if address::is_multicast(content.destination) || content.destination.is_unspecified() {
+        return forward::receive(packet, &content);
+    }
+    XDP_PASS
 }
 
 /// The configuration for a VLAN of the interface that the packet came in on.
 #[inline(always)]
-fn interface<'a>(ifindex: u32, vlan: u16) -> Option<&'a InterfaceConfig> {
+pub(crate) fn interface<'a>(ifindex: u32, vlan: u16) -> Option<&'a InterfaceConfig> {
     // SAFETY: the value stays readable while the program runs. If the agent replaces it meanwhile, this one packet may
     // be judged by another interface's configuration, which is no worse than its arriving a moment earlier or later.
     unsafe {

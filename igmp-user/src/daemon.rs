@@ -107,6 +107,9 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
     // Before anything is attached: another igmpd must not lose its programs to this one.
     let socket = ControlSocket::bind(&config.control_socket)?;
     let interfaces = netlink::watch().await?;
+    let routes = netlink::watch_routes().await?;
+    let local_groups = watch::channel(std::sync::Arc::default()).1;
+    let asker = netlink::RouteAsker::new()?;
     let mut kernel = Kernel::load(&LoadOptions {
         max_groups: config.max_groups,
         max_entries: config.max_entries,
@@ -140,10 +143,13 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
         kernel,
         packets,
         monitor,
+        asker,
     });
     let outcome = agent
         .run(Inputs {
             interfaces,
+            routes,
+            local_groups,
             requests,
             signals,
         })

@@ -44,19 +44,41 @@ pub struct Envelope {
     pub ip: usize,
 }
 
-/// Finds out whether a frame is IGMP over IPv4, with as little work as possible: most frames are not.
+/// What a frame of IPv4 carries, as far as it takes to tell whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Where the packet is.
+    pub envelope: Envelope,
+    /// Protocol number of the payload; 0 where the frame is too short for an IPv4 header or the version is another.
+    pub protocol: u8,
+    /// IP destination; 0.0.0.0 under the same conditions.
+    pub destination: Ipv4Addr,
+}
+
+/// Opens a frame. `None` where it is not IPv4. With as little work as possible: most frames are neither IGMP nor
+/// multicast.
 #[inline(always)]
-pub fn envelope<P: Packet>(packet: &P) -> Option<Envelope> {
+pub fn open<P: Packet>(packet: &P) -> Option<Content> {
     let link = ethernet::parse(packet)?;
-    if link.ethertype != ethernet::ETHERTYPE_IPV4
-        || ipv4::protocol(packet, link.payload)? != ipv4::PROTOCOL_IGMP
-    {
+    if link.ethertype != ethernet::ETHERTYPE_IPV4 {
         return None;
     }
-    Some(Envelope {
-        vlan: link.vlan,
-        ip: packet.forget(link.payload),
+    let (protocol, destination) = ipv4::content(packet, link.payload).unwrap_or((0, Ipv4Addr::UNSPECIFIED));
+    Some(Content {
+        envelope: Envelope {
+            vlan: link.vlan,
+            ip: packet.forget(link.payload),
+        },
+        protocol,
+        destination,
     })
+}
+
+/// Finds out whether a frame is IGMP over IPv4.
+#[inline]
+pub fn envelope<P: Packet>(packet: &P) -> Option<Envelope> {
+    let content = open(packet)?;
+    (content.protocol == ipv4::PROTOCOL_IGMP).then_some(content.envelope)
 }
 
 /// A message that was accepted.

@@ -35,6 +35,12 @@ pub fn sum(bytes: &[u8]) -> u16 {
     fold(total)
 }
 
+/// The one's-complement sum of an IPv4 header without options, like [`sum`].
+#[inline(always)]
+pub fn sum_header(bytes: &[u8; 20]) -> u16 {
+    u16::from_be(fold(add(*bytes)))
+}
+
 /// Bytes that one turn of the summing loop takes, while there are that many.
 const CHUNK_LEN: usize = 32;
 

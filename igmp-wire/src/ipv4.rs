@@ -12,6 +12,8 @@ use crate::{
 pub const MIN_HEADER_LEN: usize = 20;
 /// IP protocol number of IGMP.
 pub const PROTOCOL_IGMP: u8 = 2;
+/// IP protocol number of UDP.
+pub const PROTOCOL_UDP: u8 = 17;
 /// The Router Alert option (RFC 2113 §2.1): copied, number 20, length 4, value 0.
 pub const ROUTER_ALERT: [u8; 4] = [0x94, 0x04, 0x00, 0x00];
 /// The IP option type of Router Alert.
@@ -48,13 +50,15 @@ impl Header {
     }
 }
 
-/// Reads the protocol number alone, to tell IGMP from all other traffic with as little work as possible.
+/// Reads protocol number and destination alone, to tell IGMP and multicast from all other traffic with as little work as
+/// possible.
 ///
 /// `None` where the frame is too short or the version is not 4.
 #[inline(always)]
-pub fn protocol<P: Packet>(packet: &P, offset: usize) -> Option<u8> {
+pub fn content<P: Packet>(packet: &P, offset: usize) -> Option<(u8, Ipv4Addr)> {
     let bytes = packet.read::<MIN_HEADER_LEN>(offset)?;
-    (bytes[0] >> 4 == 4).then_some(bytes[9])
+    let destination = Ipv4Addr::new(bytes[16], bytes[17], bytes[18], bytes[19]);
+    (bytes[0] >> 4 == 4).then_some((bytes[9], destination))
 }
 
 /// Reads the header at `offset`.

@@ -16,7 +16,8 @@
 //! | [`packet`] | the cursor-free reader that kernel and user space both implement |
 //! | [`ethernet`], [`ipv4`], [`checksum`] | what stands in front of an IGMP message |
 //! | [`igmp`] | the messages themselves: queries, reports, leaves, group records, the floating code |
-//! | [`admit`] | the order in which a packet is judged, and the verdict |
+//! | [`admit`] | the order in which an IGMP packet is judged, and the verdict |
+//! | [`data`] | the same for multicast data |
 //! | [`refusal`] | one variant for each reason to refuse a packet, and the counter it stands for |
 //! | [`emit`] | the same messages to be sent, in packets and frames |
 //! | [`address`] | classes of IPv4 addresses that IGMP treats apart |
@@ -29,6 +30,7 @@ pub mod abi;
 pub mod address;
 pub mod admit;
 pub mod checksum;
+pub mod data;
 pub mod emit;
 pub mod ethernet;
 pub mod igmp;

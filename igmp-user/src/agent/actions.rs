@@ -1,6 +1,8 @@
 //! Doing what the core wants done.
 
-use igmp_core::{Action, Event, Found, Instant, Notification, SendQuery, Warning};
+use std::{collections::HashMap, net::Ipv4Addr};
+
+use igmp_core::{Action, Event, Found, Instant, Notification, NotificationKind, Reason, SendQuery, Warning};
 use igmp_wire::abi::{GroupKey, SourceKey};
 use tracing::{error, warn};
 
@@ -45,18 +47,40 @@ impl Agent {
                 "the kernel's maps are full, and igmpd alone knows of some groups or sources; raise max-groups or max-entries"
             );
         }
+        // Routes change because of what members of their groups did, which is told before.
+        let mut reasons: HashMap<Ipv4Addr, Reason> = HashMap::new();
         for action in actions {
             match action {
+                Action::SetRoute {
+                    group,
+                    source,
+                    outgoing,
+                } => {
+                    let reason = reasons.get(&group).copied().unwrap_or(Reason::Report);
+                    self.set_route(now, group, source, &outgoing, reason);
+                }
+                Action::RemoveRoute { group, source } => {
+                    let reason = reasons.get(&group).copied().unwrap_or(Reason::Leave);
+                    self.remove_route(now, group, source, reason);
+                }
                 Action::SendQuery(query) => self.send(now, &query),
-                Action::Notify(notification) => self.notify(&notification),
+                Action::Notify(notification) => {
+                    if let Some(group) = notification.group {
+                        reasons.insert(group, notification.reason);
+                    }
+                    self.querier_changed |= notification.kind == NotificationKind::QuerierChanged;
+                    self.notify(&notification);
+                }
                 Action::Warn(warning) => self.warn(&warning),
                 Action::SetGroup { .. }
                 | Action::RemoveGroup { .. }
                 | Action::SetSource { .. }
-                | Action::RemoveSource { .. }
-                | Action::SetRoute { .. }
-                | Action::RemoveRoute { .. } => {}
+                | Action::RemoveSource { .. } => {}
             }
+        }
+        self.commit_routes();
+        if std::mem::take(&mut self.querier_changed) {
+            self.reconcile_forwarding();
         }
         refreshed
     }
@@ -164,13 +188,11 @@ impl Agent {
 
 /// What the kernel has to know of an action.
 fn map_change(action: &Action) -> Option<MapChange> {
-    let group_key = |interface: igmp_core::InterfaceId, group: std::net::Ipv4Addr| GroupKey {
+    let group_key = |interface: igmp_core::InterfaceId, group: Ipv4Addr| GroupKey {
         slot: interface.0,
         group: group.to_bits(),
     };
-    let source_key = |interface: igmp_core::InterfaceId,
-                      group: std::net::Ipv4Addr,
-                      source: std::net::Ipv4Addr| SourceKey {
+    let source_key = |interface: igmp_core::InterfaceId, group: Ipv4Addr, source: Ipv4Addr| SourceKey {
         slot: interface.0,
         group: group.to_bits(),
         source: source.to_bits(),

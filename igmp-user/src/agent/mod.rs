@@ -12,11 +12,13 @@
 //! | `translate`, `query` | events and frames |
 //! | `actions` | what the core wants done |
 //! | `resync` | groups that the core was not told of |
+//! | `forwarding` | routes, and who carries packets along them |
 //! | `limits` | telling operators of refusals |
 //! | `requests`, `reload` | what operators ask for |
 
 mod actions;
 mod clock;
+mod forwarding;
 mod limits;
 mod plan;
 mod query;
@@ -34,12 +36,13 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     future::ready,
     io,
+    net::Ipv4Addr,
     path::PathBuf,
     sync::Arc,
 };
 
 use igmp_core::{Action, Duration, Event, Instant, Router};
-use igmp_wire::abi::InterfaceKey;
+use igmp_wire::abi::{EventKind, InterfaceKey};
 use tokio::{
     io::Interest,
     select,
@@ -50,9 +53,21 @@ use tokio::{
 use tracing::{info, warn};
 
 pub use self::signals::Signals;
-use self::{reconcile::Attached, served::Served, signals::Received, slots::Slots, throttle::Throttle};
+use self::{
+    forwarding::{Forwarding, LocalGroups},
+    reconcile::Attached,
+    served::Served,
+    signals::Received,
+    slots::Slots,
+    throttle::Throttle,
+};
 use crate::{
-    api::MonitorEvent, config::Config, control::Request, kernel::Kernel, netlink::Snapshot, readiness,
+    api::MonitorEvent,
+    config::Config,
+    control::Request,
+    kernel::Kernel,
+    netlink::{RouteAsker, RouteTable, Snapshot},
+    readiness,
     sys::PacketSocket,
 };
 
@@ -73,12 +88,18 @@ pub struct Parts {
     pub packets: PacketSocket,
     /// Where operators hear of events.
     pub monitor: broadcast::Sender<Arc<MonitorEvent>>,
+    /// Who asks the kernel where sources are.
+    pub asker: RouteAsker,
 }
 
 /// Where things that happen come from.
 pub struct Inputs {
     /// The kernel's interfaces.
     pub interfaces: watch::Receiver<Arc<Snapshot>>,
+    /// The kernel's routing table.
+    pub routes: watch::Receiver<Arc<RouteTable>>,
+    /// Groups that sockets of this machine have joined.
+    pub local_groups: watch::Receiver<Arc<LocalGroups>>,
     /// Requests of the control socket.
     pub requests: mpsc::Receiver<Request>,
     /// Signals of the operator.
@@ -123,6 +144,12 @@ pub struct Agent {
     full_maps: Throttle,
     /// When the first event was handled of which nothing has been carried out yet.
     began: Option<Instant>,
+    /// Who carries packets.
+    forwarding: Forwarding,
+    /// Answers of the kernel to where sources are.
+    answers: Option<mpsc::Receiver<forwarding::Answer>>,
+    /// Whether an interface has another querier since forwarding last heard of it.
+    querier_changed: bool,
 }
 
 impl Agent {
@@ -134,7 +161,9 @@ impl Agent {
             kernel,
             packets,
             monitor,
+            asker,
         } = parts;
+        let (forwarding, answers) = Forwarding::new(config.forwarding, &kernel, asker);
         let router = Router::with_capacity(config.max_groups as usize, config.max_entries as usize);
         Self {
             config,
@@ -160,6 +189,9 @@ impl Agent {
             send_errors: Throttle::default(),
             full_maps: Throttle::default(),
             began: None,
+            forwarding,
+            answers: Some(answers),
+            querier_changed: false,
         }
     }
 
@@ -171,6 +203,8 @@ impl Agent {
     pub async fn run(&mut self, inputs: Inputs) -> io::Result<()> {
         let Inputs {
             mut interfaces,
+            mut routes,
+            mut local_groups,
             mut requests,
             mut signals,
         } = inputs;
@@ -179,8 +213,14 @@ impl Agent {
             warn!("{sentence}");
         }
 
+        let Some(mut answers) = self.answers.take() else {
+            return Err(io::Error::other("the agent runs only once"));
+        };
         self.snapshot = interfaces.borrow_and_update().clone();
-        self.start();
+        self.start(
+            routes.borrow_and_update().clone(),
+            local_groups.borrow_and_update().clone(),
+        );
         info!(interfaces = self.interfaces.len(), "igmpd is running");
         // Whether the ring may hold events for which there will be no wakeup.
         let mut more = false;
@@ -216,6 +256,15 @@ impl Agent {
                         return Err(io::Error::other("the kernel's interfaces cannot be followed any more"));
                     }
                 }
+                Ok(()) = routes.changed() => {
+                    let table = routes.borrow_and_update().clone();
+                    self.take_routes(table);
+                }
+                Ok(()) = local_groups.changed() => {
+                    let groups = local_groups.borrow_and_update().clone();
+                    self.take_local_groups(groups);
+                }
+                Some(answer) = answers.recv() => self.take_answer(answer),
                 request = requests.recv() => {
                     if let Some(request) = request {
                         self.answer(request);
@@ -238,11 +287,13 @@ impl Agent {
     }
 
     /// Begins to serve, with what an earlier agent left in the kernel if there is anything.
-    fn start(&mut self) {
+    fn start(&mut self, routes: Arc<RouteTable>, local_groups: Arc<LocalGroups>) {
         self.lost_events = self.kernel.lost_events().unwrap_or(0);
         let found = self.adopt();
+        self.begin_forwarding(routes, local_groups);
         self.reconcile();
         self.take_in(found);
+        self.end_adoption_of_routes();
         self.release_unclaimed();
         self.kernel.drop_stale_links();
     }
@@ -258,9 +309,16 @@ impl Agent {
     /// Takes a batch of events out of the ring and serves it. Returns how many there were.
     fn drain_batch(&mut self) -> usize {
         let mut events = Vec::new();
+        let mut unlocated = BTreeSet::new();
         let taken = self.kernel.drain_events(EVENT_BATCH, &mut |event, sources| {
+            if event.kind == EventKind::Source as u8 {
+                unlocated.insert(Ipv4Addr::from_bits(event.sender));
+            }
             events.extend(translate::event(&event, sources));
         });
+        for source in unlocated {
+            self.ask_for(source);
+        }
         // Read after the events, so that none is later.
         let now = clock::now();
         for event in events {
@@ -318,6 +376,7 @@ impl Agent {
     fn tick(&mut self, now: Instant) {
         self.look_for_lost_events();
         self.look_at_limits(now);
+        self.tend_forwarding(now);
         self.sweep();
         if self.attach_is_due(now) {
             self.reconcile();

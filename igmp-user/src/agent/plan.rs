@@ -9,7 +9,7 @@ use igmp_wire::abi::{self, InterfaceFlags, InterfaceKey, MAX_PREFIXES, Prefix};
 use ipnet::Ipv4Net;
 
 use crate::{
-    config::{Config, Igmp, Interface, Vlan, XdpMode},
+    config::{Config, Forwarding, Igmp, Interface, Vlan, XdpMode},
     netlink::{Link, Snapshot},
 };
 
@@ -41,6 +41,10 @@ pub(super) struct Binding {
     pub(super) mtu: u32,
     /// The router's addresses, the primary one first.
     pub(super) addresses: Vec<Ipv4Net>,
+    /// Whether XDP can redirect to it.
+    pub(super) redirect_target: bool,
+    /// Whether it is one end of a virtual pair, from whose other end packets come without UDP checksums.
+    pub(super) virtual_pair: bool,
 }
 
 /// An interface that the XDP program is to be attached to.
@@ -119,7 +123,8 @@ impl Plan {
                 Some(vlan) => plan.vlan(name, vlan, kernel),
                 None => kernel.by_name(name).map(plain),
             };
-            let served = interface.igmp.is_some();
+            let forwards = config.forwarding != Forwarding::None;
+            let served = interface.igmp.is_some() || forwards;
             plan.interfaces
                 .entry(name.clone())
                 .and_modify(|wanted| wanted.igmp.clone_from(&interface.igmp))
@@ -128,7 +133,7 @@ impl Plan {
                     igmp: interface.igmp.clone(),
                     served,
                 });
-            if served {
+            if interface.igmp.is_some() || config.forwarding == Forwarding::Xdp {
                 plan.carrier(name, interface, config, kernel);
             }
         }
@@ -160,6 +165,8 @@ impl Plan {
             mac: device.and_then(|link| link.mac).or(parent.mac),
             mtu: device.map_or(parent.mtu, |link| link.mtu),
             addresses,
+            redirect_target: false,
+            virtual_pair: is_virtual_pair(parent),
         })
     }
 
@@ -212,7 +219,13 @@ fn plain(link: &Link) -> Binding {
         mac: link.mac,
         mtu: link.mtu,
         addresses: link.addresses.clone(),
+        redirect_target: link.redirect_target,
+        virtual_pair: is_virtual_pair(link),
     }
+}
+
+fn is_virtual_pair(link: &Link) -> bool {
+    link.kind.as_deref() == Some("veth")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use igmp_core::{Duration, Event, Instant};
-use igmp_wire::abi::InterfaceKey;
+use igmp_wire::abi::{InterfaceFlags, InterfaceKey};
 use tracing::{error, info, warn};
 
 use super::{
@@ -39,6 +39,11 @@ struct Failure {
 }
 
 impl Attached {
+    /// The interface's name.
+    pub(super) fn name(&self) -> &str {
+        &self.wanted.name
+    }
+
     /// The mode, where the program is attached.
     pub(super) fn mode(&self) -> Option<XdpMode> {
         self.outcome.as_ref().ok().copied()
@@ -82,6 +87,7 @@ impl Agent {
                 .or_insert_with(|| Served::new(wanted));
             self.serve(&name);
         }
+        self.reconcile_forwarding();
         self.carry_out(clock::now());
     }
 
@@ -194,13 +200,18 @@ impl Agent {
             .get(&binding.ifindex)
             .is_some_and(|attached| attached.mode().is_some());
         let igmp = served.wanted.igmp.clone();
+        let forwarding_flags = self.forwarding_flags(served);
         let active = igmp.is_some() && binding.up && binding.mac.is_some() && attached;
         if !active {
             self.take_down(name);
         }
         // The XDP program is told first that an interface is up, and last that it is down: what it hands over is then
         // never for an interface that the core does not know.
-        self.tell_kernel(name, key, binding.kernel_config(slot, igmp.as_ref(), active));
+        let mut config = binding.kernel_config(slot, igmp.as_ref(), active);
+        config.flags |= forwarding_flags;
+        let forwards = config.has(InterfaceFlags::FORWARD);
+        self.tell_kernel(name, key, config);
+        self.receive_all_multicast(name, (active || forwards).then_some(binding.ifindex));
         if let Some(igmp) = igmp
             && active
         {
@@ -209,7 +220,6 @@ impl Agent {
                 address: binding.address(),
                 mtu: binding.mtu,
             };
-            self.receive_all_multicast(name, Some(binding.ifindex));
             self.bring_up(name, state);
         }
     }
@@ -308,11 +318,10 @@ impl Agent {
             return;
         }
         if let Some((key, mut config)) = served.kernel {
-            config.flags &= !igmp_wire::abi::InterfaceFlags::IGMP;
+            config.flags &= !InterfaceFlags::IGMP;
             self.tell_kernel(name, key, config);
         }
         info!(interface = name, "interface down");
-        self.receive_all_multicast(name, None);
         // What is still in the ring was received before the interface went down, so it belongs before the event.
         self.drain_ring();
         let refused = self.refused_by_core(interface);
@@ -330,6 +339,7 @@ impl Agent {
     }
 
     fn forget_key(&mut self, name: &str) {
+        self.receive_all_multicast(name, None);
         if let Some(served) = self.interfaces.get_mut(name)
             && let Some((key, _)) = served.kernel.take()
         {

@@ -67,6 +67,7 @@ fn restart_needed(old: &Config, new: &Config) -> Vec<String> {
         ("bpf-log-level", old.bpf_log_level != new.bpf_log_level),
         ("max-groups", old.max_groups != new.max_groups),
         ("max-entries", old.max_entries != new.max_entries),
+        ("forwarding", old.forwarding != new.forwarding),
         ("event-ring-size", old.event_ring_size != new.event_ring_size),
     ]
     .into_iter()

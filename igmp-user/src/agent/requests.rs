@@ -10,7 +10,7 @@ use crate::{
         Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces, OperStatus,
         Seconds, Source, Statistics, XdpModeName,
     },
-    control::{Filter, Page, Position, Request, RequestError, RoutePage},
+    control::{Filter, Page, Position, Request, RequestError},
     kernel::XdpMode,
 };
 
@@ -24,8 +24,9 @@ impl Agent {
             Request::Groups { filter, from, reply } => {
                 let _ = reply.send(self.groups(&filter, from));
             }
-            Request::Routes { filter, reply, .. } => {
-                let _ = reply.send(self.check(&filter).map(|()| RoutePage::default()));
+            Request::Routes { filter, from, reply } => {
+                let page = self.check(&filter).map(|()| self.show_routes(&filter, from));
+                let _ = reply.send(page);
             }
             Request::Interfaces(reply) => {
                 let _ = reply.send(self.show_interfaces());

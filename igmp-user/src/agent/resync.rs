@@ -167,7 +167,8 @@ fn says_less(event: &igmp_wire::abi::Event) -> bool {
             | EventKind::ReportV2
             | EventKind::IsInclude
             | EventKind::Allow
-            | EventKind::Query,
+            | EventKind::Query
+            | EventKind::Source,
         )
         | None => false,
     }

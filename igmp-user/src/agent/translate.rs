@@ -38,6 +38,8 @@ pub(super) fn event(event: &abi::Event, sources: &[u8]) -> Option<Event> {
         EventKind::ReportV1 => ReportKind::V1,
         EventKind::ReportV2 => ReportKind::V2,
         EventKind::Leave => ReportKind::Leave,
+        // Where a source is, is a question to the kernel and not to the core.
+        EventKind::Source => return None,
         EventKind::Query => {
             return Some(Event::Query(Query {
                 interface,
@@ -87,15 +89,20 @@ pub(super) fn notification(notification: &Notification, interface_name: &str) ->
         group_address: group,
         source_address: source,
         reporter,
-        reason: match reason {
-            Reason::Report => MonitorReason::Report,
-            Reason::Leave => MonitorReason::Leave,
-            Reason::Timeout => MonitorReason::Timeout,
-            Reason::Static => MonitorReason::Static,
-            Reason::Clear => MonitorReason::Clear,
-            Reason::Limit => MonitorReason::Limit,
-            Reason::Interface => MonitorReason::Interface,
-        },
+        reason: monitor_reason(reason),
+    }
+}
+
+/// The reason as operators read it.
+const fn monitor_reason(reason: Reason) -> MonitorReason {
+    match reason {
+        Reason::Report => MonitorReason::Report,
+        Reason::Leave => MonitorReason::Leave,
+        Reason::Timeout => MonitorReason::Timeout,
+        Reason::Static => MonitorReason::Static,
+        Reason::Clear => MonitorReason::Clear,
+        Reason::Limit => MonitorReason::Limit,
+        Reason::Interface => MonitorReason::Interface,
     }
 }
 
@@ -113,6 +120,20 @@ pub(super) fn about_interface(
         source_address: None,
         reporter: None,
         reason,
+    }
+}
+
+/// An event about a route, whose packets come in on an interface, empty where that is not exactly one.
+pub(super) fn about_route(
+    event: MonitorEventKind,
+    interface_name: &str,
+    (group, source): (Ipv4Addr, Option<Ipv4Addr>),
+    reason: Reason,
+) -> MonitorEvent {
+    MonitorEvent {
+        group_address: Some(group),
+        source_address: source,
+        ..about_interface(event, interface_name, monitor_reason(reason))
     }
 }
 

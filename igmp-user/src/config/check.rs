@@ -204,7 +204,7 @@ impl Checker<'_> {
             max_entries: self.number(&path(&["max-entries"]), max_entries, SOURCE_CAPACITY, 262_144),
             event_ring_size,
             interfaces,
-            forwarding,
+            forwarding: forwarding.unwrap_or_default(),
             metrics_listen,
             pim: pim.map(|pim| self.pim(pim)),
         }

@@ -43,8 +43,8 @@ pub struct Config {
     pub event_ring_size: u32,
     /// `[interfaces]` by name.
     pub interfaces: BTreeMap<String, Interface>,
-    /// `forwarding`, where it is set. Forwarding multicast data attaches here: this version does not act on it.
-    pub forwarding: Option<Forwarding>,
+    /// `forwarding`: who carries multicast data.
+    pub forwarding: Forwarding,
     /// `metrics-listen`. The exporter attaches here: this version does not act on it.
     pub metrics_listen: Option<SocketAddr>,
     /// `[pim]`. PIM attaches here: this version does not act on it.
@@ -118,10 +118,11 @@ pub enum XdpMode {
 }
 
 /// `forwarding`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Forwarding {
     /// By the XDP program.
+    #[default]
     Xdp,
     /// By the kernel's multicast routing.
     Kernel,
@@ -181,17 +182,6 @@ impl Config {
     /// What the file asks for and this version does not do yet, one sentence each.
     pub fn not_in_this_version(&self) -> Vec<String> {
         let mut sentences = Vec::new();
-        match self.forwarding {
-            Some(Forwarding::Xdp) => {
-                sentences
-                    .push("forwarding = \"xdp\": this version does not forward multicast data".to_owned());
-            }
-            Some(Forwarding::Kernel) => {
-                sentences
-                    .push("forwarding = \"kernel\": this version does not forward multicast data".to_owned());
-            }
-            Some(Forwarding::None) | None => {}
-        }
         if let Some(listen) = self.metrics_listen {
             sentences.push(format!(
                 "metrics-listen = \"{listen}\": this version exports no metrics"
@@ -208,7 +198,7 @@ impl Config {
             }
             if interface.proxy_upstream {
                 sentences.push(format!(
-                    "interfaces.{name}.proxy-upstream: this version is no IGMP proxy and joins nothing there"
+                    "interfaces.{name}.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there"
                 ));
             }
         }

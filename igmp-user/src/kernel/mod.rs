@@ -5,6 +5,8 @@
 //! | `object` | the BPF object and how it is loaded |
 //! | `pins` | what outlives the process in the BPF file system |
 //! | `attach` | attaching to interfaces and taking links over |
+//! | `classifier` | the same for the classifier |
+//! | `forwarding` | routes, port sets and where sources are |
 //! | `interfaces` | configuration, usage and counters of interfaces |
 //! | `command` | changing entries in place |
 //! | `membership` | keeping the kernel's groups and sources in step with the core's |
@@ -13,9 +15,11 @@
 //! | `error` | what can go wrong, in sentences for an operator |
 
 mod attach;
+mod classifier;
 mod command;
 mod error;
 mod events;
+mod forwarding;
 mod interfaces;
 mod membership;
 mod object;
@@ -27,6 +31,7 @@ use std::collections::HashMap;
 use aya::{
     Ebpf,
     maps::{Array, HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf},
+    programs::tc::SchedClassifierLinkId,
 };
 use aya_log::EbpfLogger;
 use igmp_wire::abi::{
@@ -34,7 +39,7 @@ use igmp_wire::abi::{
     SourceKey,
 };
 
-use self::{attach::Attachment, membership::Removals, pins::Pins};
+use self::{attach::Attachment, forwarding::ForwardingMaps, membership::Removals, pins::Pins};
 pub use self::{
     attach::{XdpMode, XdpWish, program_name},
     error::KernelError,
@@ -55,10 +60,14 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, Plain<InterfaceCounters>>,
     events: RingBuf<MapData>,
     lost: Array<MapData, u64>,
+    /// Routes and what belongs to them.
+    forwarding: ForwardingMaps,
     /// Reads what the XDP program logs, where that was asked for.
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     /// Attached interfaces, by index.
     links: HashMap<u32, Attachment>,
+    /// Interfaces with the classifier, by index.
+    classifiers: HashMap<u32, SchedClassifierLinkId>,
     /// Where maps and links are pinned, if they are.
     pins: Option<Pins>,
     /// Whether the maps are those of an earlier run.

@@ -5,13 +5,13 @@ use std::{collections::HashMap, path::PathBuf};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData, RingBuf},
-    programs::Xdp,
+    programs::{SchedClassifier, Xdp},
 };
 use aya_log::EbpfLogger;
 use igmp_wire::abi::{EVENT_RING_LEN, name};
 use tracing::warn;
 
-use super::{Kernel, KernelError, membership::Removals, pins::Pins};
+use super::{Kernel, KernelError, forwarding::ForwardingMaps, membership::Removals, pins::Pins};
 
 /// The object that the build embedded; empty where there was none.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/igmp-ebpf"));
@@ -47,6 +47,13 @@ pub struct LoadOptions {
     pub log_level: BpfLogLevel,
 }
 
+impl LoadOptions {
+    /// Capacity of the map of routes: one for each group, and one for each source of which something else holds.
+    pub(super) const fn max_routes(&self) -> u32 {
+        self.max_groups.saturating_add(self.max_entries)
+    }
+}
+
 impl Default for LoadOptions {
     fn default() -> Self {
         Self {
@@ -60,7 +67,7 @@ impl Default for LoadOptions {
 }
 
 /// The maps in the object.
-const MAPS: [&str; 7] = [
+const MAPS: [&str; 15] = [
     name::INTERFACES,
     name::GROUPS,
     name::SOURCES,
@@ -68,6 +75,14 @@ const MAPS: [&str; 7] = [
     name::COUNTERS,
     name::EVENTS,
     name::LOST,
+    name::ROUTES,
+    name::FLOWS,
+    name::SOURCE_PREFIXES,
+    name::PORT_MAPS,
+    name::PORT_SETS,
+    name::PORTS,
+    name::LOCAL_GROUPS,
+    name::FORWARDING,
 ];
 
 impl Kernel {
@@ -118,7 +133,9 @@ impl Kernel {
             .override_global("AYA_LOG_LEVEL", &log_level, false)
             .map_max_entries(name::GROUPS, options.max_groups)
             .map_max_entries(name::SOURCES, options.max_entries)
-            .map_max_entries(name::EVENTS, options.event_ring_len);
+            .map_max_entries(name::EVENTS, options.event_ring_len)
+            .map_max_entries(name::ROUTES, options.max_routes())
+            .map_max_entries(name::FLOWS, options.max_entries);
         let paths: Vec<(&str, PathBuf)> = match pins {
             Some(pins) => MAPS.iter().map(|map| (*map, pins.map(map))).collect(),
             None => Vec::new(),
@@ -129,11 +146,14 @@ impl Kernel {
         let mut ebpf = loader
             .load(OBJECT)
             .map_err(|error| KernelError::Load(Box::new(error)))?;
-        for program in [name::PROGRAM, name::CONTROL] {
+        for program in [name::PROGRAM, name::EGRESS, name::CONTROL] {
             xdp(&mut ebpf, program)?
                 .load()
                 .map_err(|error| KernelError::refused(program, error))?;
         }
+        classifier(&mut ebpf)?
+            .load()
+            .map_err(|error| KernelError::refused(name::CLASSIFIER, error))?;
         let logger = match options.log_level {
             BpfLogLevel::Off => None,
             _ => EbpfLogger::init(&mut ebpf)
@@ -149,9 +169,11 @@ impl Kernel {
             counters: typed(&mut ebpf, name::COUNTERS)?,
             events: typed::<RingBuf<MapData>>(&mut ebpf, name::EVENTS)?,
             lost: typed(&mut ebpf, name::LOST)?,
+            forwarding: ForwardingMaps::take(&mut ebpf)?,
             ebpf,
             logger,
             links: HashMap::new(),
+            classifiers: HashMap::new(),
             pins: None,
             adopted: false,
             removals: Removals::default(),
@@ -166,14 +188,15 @@ impl Kernel {
     /// [`KernelError::Program`] where the kernel does not tell.
     pub fn verified_instructions(&self) -> Result<Vec<(&'static str, u32)>, KernelError> {
         let count = |program: &'static str| {
-            let loaded: &Xdp = self.program(program)?;
+            let loaded = self.ebpf.program(program).ok_or(KernelError::Missing(program))?;
             let info = loaded.info().map_err(|source| KernelError::Program {
                 program,
                 source: Box::new(source),
             })?;
             Ok((program, info.verified_instruction_count().unwrap_or(0)))
         };
-        [name::PROGRAM, name::CONTROL].into_iter().map(count).collect()
+        let programs = [name::PROGRAM, name::EGRESS, name::CLASSIFIER, name::CONTROL];
+        programs.into_iter().map(count).collect()
     }
 
     /// The program with this name.
@@ -190,6 +213,20 @@ impl Kernel {
     pub(super) fn router(&mut self) -> Result<&mut Xdp, KernelError> {
         xdp(&mut self.ebpf, name::PROGRAM)
     }
+
+    /// The classifier, to attach it.
+    pub(super) fn classifier(&mut self) -> Result<&mut SchedClassifier, KernelError> {
+        classifier(&mut self.ebpf)
+    }
+}
+
+/// The classifier of the object.
+fn classifier(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier, KernelError> {
+    let missing = KernelError::Missing(name::CLASSIFIER);
+    let Some(program) = ebpf.program_mut(name::CLASSIFIER) else {
+        return Err(missing);
+    };
+    program.try_into().map_err(|_| missing)
 }
 
 /// The XDP program with this name.
@@ -199,7 +236,7 @@ fn xdp<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, Kernel
 }
 
 /// Takes a map out of the object, as the type that it is.
-fn typed<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError> {
+pub(super) fn typed<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError> {
     let map = ebpf.take_map(name).ok_or(KernelError::Missing(name))?;
     T::try_from(map).map_err(|_| KernelError::Missing(name))
 }

@@ -11,8 +11,9 @@ use std::{
 
 use aya::maps::{MapInfo, MapType};
 use igmp_wire::abi::{
-    ABI_VERSION, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage,
-    MAX_INTERFACES, SourceEntry, SourceKey, name,
+    ABI_VERSION, FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters,
+    InterfaceKey, InterfaceUsage, MAX_INTERFACES, MAX_LOCAL_GROUPS, MAX_PORT_SETS, MAX_SOURCE_PREFIXES, Port,
+    PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey, name,
 };
 use nix::{
     fcntl::{Flock, FlockArg},
@@ -22,6 +23,9 @@ use tracing::{info, warn};
 
 use super::{KernelError, XdpMode, object::LoadOptions};
 use crate::sys;
+
+/// How the names of pinned links of the classifier end.
+const CLASSIFIER: &str = "-classifier";
 
 /// A directory of pins that belongs to this process.
 #[derive(Debug)]
@@ -107,6 +111,20 @@ impl Pins {
         self.links().join(format!("{ifindex}-{}", mode.name()))
     }
 
+    /// Where the link of the classifier on an interface is pinned.
+    pub(super) fn classifier(&self, ifindex: u32) -> PathBuf {
+        self.links().join(format!("{ifindex}{CLASSIFIER}"))
+    }
+
+    /// Interfaces whose link of the classifier is pinned.
+    pub(super) fn pinned_classifiers(&self) -> Vec<u32> {
+        let Ok(entries) = fs::read_dir(self.links()) else {
+            return Vec::new();
+        };
+        let parse = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(CLASSIFIER)?.parse().ok();
+        entries.flatten().filter_map(parse).collect()
+    }
+
     /// Interfaces whose link is pinned.
     pub(super) fn pinned_links(&self) -> Vec<(u32, XdpMode)> {
         let Ok(entries) = fs::read_dir(self.links()) else {
@@ -188,7 +206,45 @@ impl Pins {
                 MAX_INTERFACES,
             ),
             (name::EVENTS, MapType::RingBuf, 0, 0, options.event_ring_len),
-            (name::LOST, MapType::Array, 4, 8, 1),
+            (name::LOST, MapType::Array, 4, 8, 2),
+            (
+                name::ROUTES,
+                MapType::Hash,
+                size_of::<RouteKey>(),
+                size_of::<RouteEntry>(),
+                options.max_routes(),
+            ),
+            (
+                name::FLOWS,
+                MapType::Hash,
+                size_of::<RouteKey>(),
+                size_of::<FlowEntry>(),
+                options.max_entries,
+            ),
+            (name::SOURCE_PREFIXES, MapType::LpmTrie, 8, 4, MAX_SOURCE_PREFIXES),
+            (name::PORT_MAPS, MapType::ArrayOfMaps, 4, 4, MAX_PORT_SETS),
+            (
+                name::PORT_SETS,
+                MapType::Array,
+                4,
+                size_of::<PortSet>(),
+                MAX_PORT_SETS,
+            ),
+            (name::PORTS, MapType::Array, 4, size_of::<Port>(), MAX_INTERFACES),
+            (
+                name::LOCAL_GROUPS,
+                MapType::Hash,
+                size_of::<GroupKey>(),
+                4,
+                MAX_LOCAL_GROUPS,
+            ),
+            (
+                name::FORWARDING,
+                MapType::Array,
+                4,
+                size_of::<ForwardingState>(),
+                1,
+            ),
         ];
         let present = expected
             .iter()

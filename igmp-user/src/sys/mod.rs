@@ -11,8 +11,8 @@ use std::{
 };
 
 use igmp_wire::abi::{
-    GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage, SourceEntry,
-    SourceKey,
+    FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey,
+    InterfaceUsage, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
 };
 
 /// A key or value of a BPF map.
@@ -32,12 +32,18 @@ macro_rules! plain {
 }
 
 plain!(
+    FlowEntry,
+    ForwardingState,
     GroupEntry,
     GroupKey,
     InterfaceConfig,
     InterfaceCounters,
     InterfaceKey,
     InterfaceUsage,
+    Port,
+    PortSet,
+    RouteEntry,
+    RouteKey,
     SourceEntry,
     SourceKey,
 );

@@ -75,6 +75,9 @@ pub enum EventKind {
     Leave = 9,
     /// A query of another router.
     Query = 10,
+    /// Multicast data of a source, the `sender`, to which the kernel has more than one way: which of them it takes is to
+    /// be found out.
+    Source = 11,
 }
 
 impl EventKind {
@@ -91,6 +94,7 @@ impl EventKind {
             8 => Self::ReportV2,
             9 => Self::Leave,
             10 => Self::Query,
+            11 => Self::Source,
             _ => return None,
         })
     }

@@ -43,6 +43,15 @@ impl InterfaceFlags {
     pub const REQUIRE_ROUTER_ALERT: u32 = 1 << 1;
     /// Reports and leaves need a source of one of the interface's prefixes, or 0.0.0.0.
     pub const VERIFY_SOURCE_SUBNET: u32 = 1 << 2;
+    /// Multicast data is forwarded from here. Without it, it passes to the network stack untouched.
+    pub const FORWARD: u32 = 1 << 3;
+    /// What is to be forwarded from here takes the way through the network stack: in generic mode there is no redirecting
+    /// to several ports, because the copies would share one buffer.
+    pub const STACK: u32 = 1 << 4;
+    /// Sockets of the router itself have joined groups here.
+    pub const LOCAL_GROUPS: u32 = 1 << 5;
+    /// Packets may come in before their UDP checksum was computed, as from the other end of a virtual Ethernet pair.
+    pub const PARTIAL_CHECKSUMS: u32 = 1 << 6;
 }
 
 /// Value of the `INTERFACES` map. The agent writes it, the XDP program reads it.

@@ -11,6 +11,7 @@
 mod command;
 mod counters;
 mod event;
+mod forwarding;
 mod interface;
 mod membership;
 
@@ -19,6 +20,11 @@ pub use counters::InterfaceCounters;
 pub use event::{
     Event, EventKind, EventSize, JUMBO_EVENT_SOURCES, LARGE_EVENT_SOURCES, MEDIUM_EVENT_SOURCES,
 };
+pub use forwarding::{
+    EMPTY_PORT_SET, FlowDecision, FlowEntry, ForwardingState, INCOMING_ANY, INCOMING_ASK, INCOMING_NONE,
+    INCOMING_RPF, MAX_LOCAL_GROUPS, MAX_PORT_SETS, MAX_SOURCE_PREFIXES, PORT_WORDS, Port, PortSet,
+    PortSetFlags, RouteEntry, RouteKey,
+};
 pub use interface::{InterfaceConfig, InterfaceFlags, InterfaceKey, InterfaceUsage, MAX_PREFIXES, Prefix};
 pub use membership::{
     Change, GroupEntry, GroupFlags, GroupKey, GroupStep, SourceEntry, SourceFlags, SourceKey,
@@ -26,7 +32,7 @@ pub use membership::{
 
 /// Version of this agreement. It is part of the path where maps are pinned, so that an agent never adopts maps of
 /// another layout.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// How many interfaces, VLANs included, the router can serve: the slots of the counters.
 pub const MAX_INTERFACES: u32 = 1_024;
@@ -40,6 +46,10 @@ pub mod name {
     pub const PROGRAM: &str = "igmp_router";
     /// The program that carries out [`Command`](super::Command)s. It is never attached.
     pub const CONTROL: &str = "igmp_control";
+    /// The program behind a redirect, which makes a frame one of the port that it leaves from.
+    pub const EGRESS: &str = "igmp_egress";
+    /// The classifier that forwards what XDP cannot redirect.
+    pub const CLASSIFIER: &str = "igmp_forward";
     /// [`InterfaceKey`](super::InterfaceKey) to [`InterfaceConfig`](super::InterfaceConfig).
     pub const INTERFACES: &str = "INTERFACES";
     /// [`GroupKey`](super::GroupKey) to [`GroupEntry`](super::GroupEntry).
@@ -52,7 +62,24 @@ pub mod name {
     pub const COUNTERS: &str = "COUNTERS";
     /// The ring of [`Event`](super::Event)s.
     pub const EVENTS: &str = "EVENTS";
-    /// One counter: events that could not be handed over since the object was loaded.
+    /// [`RouteKey`](super::RouteKey) to [`RouteEntry`](super::RouteEntry).
+    pub const ROUTES: &str = "ROUTES";
+    /// [`RouteKey`](super::RouteKey) to [`FlowEntry`](super::FlowEntry).
+    pub const FLOWS: &str = "FLOWS";
+    /// Prefixes of sources to the slot of the interface towards them: longest match.
+    pub const SOURCE_PREFIXES: &str = "SOURCE_PREFIXES";
+    /// Number of a port set to the map of devices that packets are redirected to.
+    pub const PORT_MAPS: &str = "PORT_MAPS";
+    /// Number of a port set to [`PortSet`](super::PortSet).
+    pub const PORT_SETS: &str = "PORT_SETS";
+    /// Slot to [`Port`](super::Port).
+    pub const PORTS: &str = "PORTS";
+    /// Groups ([`GroupKey`](super::GroupKey)) that sockets of the router itself have joined.
+    pub const LOCAL_GROUPS: &str = "LOCAL_GROUPS";
+    /// One [`ForwardingState`](super::ForwardingState).
+    pub const FORWARDING: &str = "FORWARDING";
+    /// Two counters: events that could not be handed over since the object was loaded, and sources of data for which
+    /// `FLOWS` had no room.
     pub const LOST: &str = "LOST";
 }
 

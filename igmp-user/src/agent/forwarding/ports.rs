@@ -1,0 +1,147 @@
+//! Which interfaces packets can leave through, and which need the classifier.
+
+use std::collections::BTreeMap;
+
+use igmp_wire::abi::{InterfaceFlags, Port};
+use tracing::error;
+
+use super::{
+    sources::Ways,
+    xdp::{PortWanted, Ports},
+};
+use crate::{
+    agent::{Agent, served::Served},
+    config::Forwarding,
+    kernel::XdpMode,
+};
+
+impl Agent {
+    /// The interfaces that packets can leave through.
+    pub(super) fn ports(&self) -> Ports {
+        let proxying = self.upstream().is_some();
+        let mut ports = Ports::new();
+        for (name, served) in &self.interfaces {
+            let (Some(slot), Some(binding)) = (served.slot, &served.wanted.binding) else {
+                continue;
+            };
+            if !binding.up {
+                continue;
+            }
+            // A proxy forwards to a network only as its querier, lest several of them forward the same (RFC 4605 §4.2).
+            let is_upstream = self
+                .config
+                .interfaces
+                .get(name)
+                .is_some_and(|config| config.proxy_upstream);
+            if proxying && !is_upstream && !self.is_querier(served) {
+                continue;
+            }
+            let port = Port {
+                ifindex: binding.ifindex,
+                mtu: binding.mtu,
+                vlan: binding.vlan,
+                mac: binding.mac.unwrap_or_default(),
+            };
+            let redirect = binding.redirect_target && binding.vlan == 0 && binding.mac.is_some();
+            ports.insert(slot, PortWanted { port, redirect });
+        }
+        ports
+    }
+
+    fn is_querier(&self, served: &Served) -> bool {
+        served
+            .id()
+            .and_then(|id| self.router.interface(id))
+            .is_some_and(|view| view.is_querier)
+    }
+
+    /// The slot of the upstream interface, where this is a proxy.
+    pub(super) fn upstream(&self) -> Option<u32> {
+        let (name, _) = self
+            .config
+            .interfaces
+            .iter()
+            .find(|(_, interface)| interface.proxy_upstream)?;
+        self.interfaces.get(name)?.slot
+    }
+
+    /// The interfaces as the kernel's routes name them.
+    pub(super) fn ways(&self) -> Ways {
+        let mut ways = Ways::default();
+        let mut devices = BTreeMap::new();
+        for served in self.interfaces.values() {
+            let (Some(slot), Some(binding)) = (served.slot, &served.wanted.binding) else {
+                continue;
+            };
+            if binding.vlan == 0 {
+                devices.insert(binding.ifindex, slot);
+            } else if binding.shown_ifindex != binding.ifindex {
+                ways.slots.insert(binding.shown_ifindex, slot);
+            } else {
+                ways.networks
+                    .extend(binding.addresses.iter().map(|&network| (network, slot)));
+            }
+        }
+        ways.slots.extend(devices);
+        ways
+    }
+
+    /// What the XDP program is told of forwarding on an interface: bits of [`InterfaceFlags`].
+    pub(in crate::agent) fn forwarding_flags(&self, served: &Served) -> u32 {
+        let Some(binding) = &served.wanted.binding else {
+            return 0;
+        };
+        let mode = self
+            .attached
+            .get(&binding.ifindex)
+            .and_then(crate::agent::Attached::mode);
+        let (true, true, Some(mode)) = (self.config.forwarding == Forwarding::Xdp, binding.up, mode) else {
+            return 0;
+        };
+        let is_local = self
+            .forwarding
+            .local
+            .iter()
+            .any(|&(ifindex, _)| ifindex == binding.shown_ifindex);
+        [
+            (true, InterfaceFlags::FORWARD),
+            (mode == XdpMode::Generic, InterfaceFlags::STACK),
+            (is_local, InterfaceFlags::LOCAL_GROUPS),
+            (binding.virtual_pair, InterfaceFlags::PARTIAL_CHECKSUMS),
+        ]
+        .into_iter()
+        .filter(|&(on, _)| on)
+        .fold(0, |flags, (_, flag)| flags | flag)
+    }
+
+    /// Attaches the classifier where packets may need it, and detaches it elsewhere.
+    pub(super) fn attach_classifiers(&mut self, ports: &Ports) {
+        const NEEDS: u32 =
+            InterfaceFlags::STACK | InterfaceFlags::LOCAL_GROUPS | InterfaceFlags::PARTIAL_CHECKSUMS;
+        let some_port_needs_it = ports.values().any(|port| !port.redirect);
+        let mut wanted = BTreeMap::new();
+        for served in self.interfaces.values() {
+            let flags = self.forwarding_flags(served);
+            if let Some(binding) = &served.wanted.binding
+                && flags != 0
+                && (some_port_needs_it || flags & NEEDS != 0)
+                && let Some(attached) = self.attached.get(&binding.ifindex)
+            {
+                wanted.insert(binding.ifindex, attached.name().to_owned());
+            }
+        }
+        for ifindex in self.kernel.classifiers() {
+            if !wanted.contains_key(&ifindex) {
+                self.kernel.detach_classifier(ifindex);
+            }
+        }
+        for (ifindex, name) in wanted {
+            if let Err(error) = self.kernel.attach_classifier(ifindex, &name) {
+                error!(
+                    interface = name,
+                    "multicast data that XDP cannot redirect is not forwarded: {error}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The routes that the kernel was told, for operators and for what follows from a change.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    net::Ipv4Addr,
+};
+
+use igmp_core::Instant;
+
+/// A group, and a source or `None` for those without a route of their own.
+pub(super) type RouteId = (Ipv4Addr, Option<Ipv4Addr>);
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    /// The number of its port set.
+    pub(super) port_set: u32,
+    /// Since when there is such a route.
+    pub(super) since: Instant,
+    /// What sources carried that are forgotten by now.
+    pub(super) past: Traffic,
+}
+
+/// Packets and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+}
+
+impl Traffic {
+    pub(super) fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+/// The routes.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    routes: BTreeMap<RouteId, Route>,
+}
+
+impl Table {
+    /// Gives a route another port set. Returns the one before, `None` for a new route.
+    pub(super) fn set(&mut self, id: RouteId, port_set: u32, now: Instant) -> Option<u32> {
+        match self.routes.entry(id) {
+            Entry::Occupied(mut entry) => Some(std::mem::replace(&mut entry.get_mut().port_set, port_set)),
+            Entry::Vacant(entry) => {
+                entry.insert(Route {
+                    port_set,
+                    since: now,
+                    past: Traffic::default(),
+                });
+                None
+            }
+        }
+    }
+
+    /// Takes a route out.
+    pub(super) fn remove(&mut self, id: RouteId) -> Option<Route> {
+        self.routes.remove(&id)
+    }
+
+    /// The route that is in force for a source.
+    pub(super) fn governing(
+        &mut self,
+        (group, source): (Ipv4Addr, Ipv4Addr),
+    ) -> Option<(RouteId, &mut Route)> {
+        let own = (group, Some(source));
+        let id = if self.routes.contains_key(&own) {
+            own
+        } else {
+            (group, None)
+        };
+        self.routes.get_mut(&id).map(|route| (id, route))
+    }
+
+    /// One route.
+    pub(super) fn get(&self, id: RouteId) -> Option<&Route> {
+        self.routes.get(&id)
+    }
+
+    /// The routes from `from` on, ascending: that of a group before those of its sources.
+    pub(super) fn from(&self, from: RouteId) -> impl Iterator<Item = (RouteId, &Route)> {
+        self.routes.range(from..).map(|(&id, route)| (id, route))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const G: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
+    const S: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+    #[test]
+    fn the_route_of_a_source_goes_before_that_of_its_group() {
+        let mut table = Table::default();
+        assert!(table.governing((G, S)).is_none());
+        assert_eq!(table.set((G, None), 1, Instant::ZERO), None);
+        assert_eq!(table.governing((G, S)).map(|(id, _)| id), Some((G, None)));
+        assert_eq!(table.set((G, Some(S)), 2, Instant::ZERO), None);
+        assert_eq!(table.governing((G, S)).map(|(id, _)| id), Some((G, Some(S))));
+        assert_eq!(table.set((G, None), 3, Instant::ZERO), Some(1));
+        let order: Vec<RouteId> = table.from((G, None)).map(|(id, _)| id).collect();
+        assert_eq!(order, [(G, None), (G, Some(S))]);
+    }
+}

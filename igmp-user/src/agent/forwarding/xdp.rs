@@ -1,0 +1,282 @@
+//! The engine `xdp`: keeping the maps of forwarding in step with the routes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    net::Ipv4Addr,
+};
+
+use igmp_core::Instant;
+use igmp_wire::abi::{
+    EMPTY_PORT_SET, ForwardingState, INCOMING_ANY, INCOMING_RPF, Port, PortSet, PortSetFlags, RouteEntry,
+    RouteKey,
+};
+use tracing::error;
+
+use super::{
+    port_sets::PortSets,
+    sources::Difference,
+    table::{RouteId, Table},
+};
+use crate::{
+    agent::throttle::Throttle,
+    kernel::{Kernel, KernelError},
+};
+
+/// What the kernel allows a redirected frame beyond the MTU: the Ethernet header and a VLAN tag.
+const REDIRECT_HEADROOM: u32 = 14 + 4;
+
+/// An interface that packets can leave through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::agent) struct PortWanted {
+    /// What the kernel is told.
+    pub(in crate::agent) port: Port,
+    /// Whether XDP can redirect to it.
+    pub(in crate::agent) redirect: bool,
+}
+
+/// The ports, by slot. Interfaces that nothing may leave through are not among them.
+pub(in crate::agent) type Ports = BTreeMap<u32, PortWanted>;
+
+/// The maps of forwarding, and what is in them.
+#[derive(Debug, Default)]
+pub(super) struct XdpForwarding {
+    sets: PortSets,
+    pub(super) table: Table,
+    ports: Ports,
+    /// The upstream interface of a proxy: packets of every group go there, too.
+    upstream: Option<u32>,
+    state: ForwardingState,
+    /// Whether something has changed that known sources are still to hear of.
+    changed: bool,
+    /// Routes of an earlier agent that nobody has confirmed so far.
+    unconfirmed: HashSet<RouteKey>,
+    local: BTreeSet<(u32, Ipv4Addr)>,
+    /// Messages about port sets for which there was no number.
+    refused: Throttle,
+}
+
+fn key((group, source): RouteId) -> RouteKey {
+    RouteKey {
+        group: group.to_bits(),
+        source: source.map_or(0, Ipv4Addr::to_bits),
+    }
+}
+
+/// Says what the kernel refused. The next change of the same thing tries again.
+fn report(outcome: Result<(), KernelError>) {
+    if let Err(error) = outcome {
+        error!("forwarding does not follow: {error}");
+    }
+}
+
+impl XdpForwarding {
+    /// Begins with what an earlier agent left in the maps: packets go on where they went until the core says otherwise.
+    pub(super) fn adopt(kernel: &Kernel) -> Self {
+        Self {
+            state: kernel.forwarding_state().unwrap_or_default(),
+            unconfirmed: kernel.routes().into_iter().collect(),
+            local: kernel
+                .local_groups()
+                .into_iter()
+                .map(|key| (key.slot, Ipv4Addr::from_bits(key.group)))
+                .collect(),
+            sets: PortSets::beginning_after(kernel.port_sets_in_use()),
+            ..Self::default()
+        }
+    }
+
+    /// Removes routes of an earlier agent that nobody has confirmed.
+    pub(super) fn end_adoption(&mut self, kernel: &mut Kernel) {
+        for key in std::mem::take(&mut self.unconfirmed) {
+            report(kernel.remove_route(key));
+            self.changed = true;
+        }
+    }
+
+    /// Sets a route. Returns whether there was none before.
+    pub(super) fn set_route(
+        &mut self,
+        kernel: &mut Kernel,
+        now: Instant,
+        id: RouteId,
+        outgoing: &[u32],
+    ) -> bool {
+        let slots = self.with_upstream(outgoing);
+        let Some((set, new)) = self.sets.acquire(&slots) else {
+            if let Some(count) = self.refused.note(now, 1) {
+                error!(
+                    group = %id.0,
+                    count,
+                    "there are more different lists of outgoing interfaces than the kernel has room for; routes stay as \
+                     they were"
+                );
+            }
+            return false;
+        };
+        if new {
+            self.make_set(kernel, set);
+        }
+        let key = key(id);
+        let incoming = if self.upstream.is_some() {
+            INCOMING_ANY
+        } else {
+            INCOMING_RPF
+        };
+        report(kernel.set_route(
+            key,
+            RouteEntry {
+                port_set: set,
+                incoming,
+            },
+        ));
+        self.unconfirmed.remove(&key);
+        let before = self.table.set(id, set, now);
+        if let Some(before) = before {
+            self.sets.release(before, now);
+        }
+        self.changed = true;
+        before.is_none()
+    }
+
+    /// Removes a route. Returns whether there was one.
+    pub(super) fn remove_route(&mut self, kernel: &mut Kernel, now: Instant, id: RouteId) -> bool {
+        report(kernel.remove_route(key(id)));
+        self.changed = true;
+        let removed = self.table.remove(id);
+        if let Some(route) = &removed {
+            self.sets.release(route.port_set, now);
+        }
+        removed.is_some()
+    }
+
+    /// Takes in which interfaces packets can leave through, and which is the upstream interface.
+    pub(super) fn set_ports(
+        &mut self,
+        kernel: &mut Kernel,
+        now: Instant,
+        ports: Ports,
+        upstream: Option<u32>,
+    ) {
+        let slots: BTreeSet<u32> = self.ports.keys().chain(ports.keys()).copied().collect();
+        let before = std::mem::replace(&mut self.ports, ports);
+        let mut sets = BTreeSet::new();
+        for slot in slots {
+            let wanted = self.ports.get(&slot);
+            if before.get(&slot) != wanted {
+                let port = wanted.map(|wanted| wanted.port).unwrap_or_default();
+                report(kernel.set_port(slot, &port));
+                sets.extend(self.sets.with_slot(slot));
+            }
+        }
+        for set in sets {
+            self.make_set(kernel, set);
+        }
+        if self.upstream != upstream {
+            self.set_upstream(kernel, now, upstream);
+        }
+    }
+
+    fn set_upstream(&mut self, kernel: &mut Kernel, now: Instant, upstream: Option<u32>) {
+        let before = std::mem::replace(&mut self.upstream, upstream);
+        let own: Vec<u32> = upstream.into_iter().collect();
+        if let Some((set, new)) = self.sets.acquire(&own) {
+            if new {
+                self.make_set(kernel, set);
+            }
+            self.sets.release(self.state.default_port_set, now);
+            self.state.default_port_set = set;
+            self.changed = true;
+        }
+        let routes: Vec<(RouteId, Vec<u32>)> = self
+            .table
+            .from((Ipv4Addr::UNSPECIFIED, None))
+            .map(|(id, route)| {
+                let slots = self.sets.slots(route.port_set).iter().copied();
+                (id, slots.filter(|&slot| Some(slot) != before).collect())
+            })
+            .collect();
+        for (id, outgoing) in routes {
+            self.set_route(kernel, now, id, &outgoing);
+        }
+    }
+
+    /// Tells the kernel where sources are.
+    pub(super) fn set_sources(&mut self, kernel: &mut Kernel, difference: &Difference) {
+        for &(prefix, incoming) in &difference.set {
+            report(kernel.set_source_prefix(prefix, incoming));
+        }
+        for &prefix in &difference.remove {
+            report(kernel.remove_source_prefix(prefix));
+        }
+        self.changed |= !difference.is_empty();
+    }
+
+    /// Tells the kernel which groups sockets of the router itself have joined.
+    pub(super) fn set_local_groups(&mut self, kernel: &mut Kernel, local: BTreeSet<(u32, Ipv4Addr)>) {
+        for &(slot, group) in self.local.difference(&local) {
+            report(kernel.set_local_group(slot, group, false));
+        }
+        for &(slot, group) in local.difference(&self.local) {
+            report(kernel.set_local_group(slot, group, true));
+        }
+        self.local = local;
+    }
+
+    /// Lets everything that has changed count for sources that are known.
+    pub(super) fn commit(&mut self, kernel: &mut Kernel) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        self.state.generation = self.state.generation.wrapping_add(1);
+        report(kernel.set_forwarding_state(&self.state));
+    }
+
+    /// Frees port sets that have had no route for long.
+    pub(super) fn free_sets(&mut self, kernel: &mut Kernel, now: Instant) {
+        for set in self.sets.take_idle(now) {
+            report(kernel.clear_port_set(set));
+        }
+    }
+
+    /// The slots that packets of a port set leave through.
+    pub(super) fn outgoing(&self, port_set: u32) -> impl Iterator<Item = u32> {
+        let slots = self.sets.slots(port_set).iter().copied();
+        slots.filter(|slot| self.ports.contains_key(slot))
+    }
+
+    fn with_upstream(&self, outgoing: &[u32]) -> Vec<u32> {
+        let slots: BTreeSet<u32> = outgoing.iter().copied().chain(self.upstream).collect();
+        slots.into_iter().collect()
+    }
+
+    /// Makes a port set, or makes it anew.
+    fn make_set(&self, kernel: &mut Kernel, number: u32) {
+        if number == EMPTY_PORT_SET {
+            return;
+        }
+        let mut set = PortSet {
+            max_frame_len: u32::MAX,
+            ..PortSet::default()
+        };
+        let mut devices = Vec::new();
+        for slot in self.outgoing(number) {
+            let Some(PortWanted { port, redirect }) = self.ports.get(&slot) else {
+                continue;
+            };
+            set.count += 1;
+            set.span = set.span.max(slot + 1);
+            set.max_frame_len = set.max_frame_len.min(port.mtu + REDIRECT_HEADROOM);
+            if let Some(word) = set.slots.get_mut(slot as usize / 64) {
+                *word |= 1 << (slot % 64);
+            }
+            if !redirect {
+                set.flags |= PortSetFlags::STACK;
+            }
+            devices.push((slot, port.ifindex));
+        }
+        if set.flags & PortSetFlags::STACK != 0 {
+            devices.clear();
+        }
+        report(kernel.set_port_set(number, &set, &devices));
+    }
+}
