@@ -35,7 +35,7 @@ const IFA_MULTICAST: u16 = 7;
 const AF_INET: u8 = 2;
 
 /// Reads which groups are joined on which interfaces, 224.0.0.0/24 left out, and follows the changes from now on, in a
-/// task of its own. Kernels that do not notify of them (before 6.15) are asked once a second.
+/// task of its own. A kernel that does not notify of them is asked once a second.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub async fn watch_local_groups() -> Result<channel::Receiver<Arc<LocalGroups>>,
     }
 }
 
-/// What the kernel dumps, or `None` where it cannot (before 6.15).
+/// What the kernel dumps, or `None` where it cannot.
 async fn dumped(handle: &ConnectionHandle<Joined>) -> Result<Option<LocalGroups>, NetlinkError> {
     match dump(handle, Joined::default()).await {
         Ok(joined) => Ok(Some(
