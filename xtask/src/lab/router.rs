@@ -40,8 +40,7 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// Starts igmpd with the router side of IGMP on `interfaces` and none on `upstream`, its files and its socket in
-    /// `directory`.
+    /// Starts igmpd on these interfaces, its files and its socket in `directory`.
     ///
     /// # Errors
     ///
@@ -51,7 +50,6 @@ impl Router {
         binaries: &Path,
         directory: &Path,
         interfaces: &[&str],
-        upstream: &str,
     ) -> Result<Self> {
         // A BPF file system of the lab's own, so that it goes with the lab and needs none of the machine.
         let pins = pin_mount(directory);
@@ -60,7 +58,7 @@ impl Router {
             .with_context(|| format!("cannot mount a BPF file system on {}", pins.display()))?;
 
         let configuration = configuration_file(directory);
-        fs::write(&configuration, configure(directory, interfaces, upstream))
+        fs::write(&configuration, configure(directory, interfaces))
             .with_context(|| format!("cannot write {}", configuration.display()))?;
         let log = log_file(directory);
         let log = File::create(&log).with_context(|| format!("cannot make {}", log.display()))?;
@@ -195,7 +193,7 @@ impl Router {
     }
 
     /// The end of igmpd's log, for the end of an error message.
-    pub(crate) fn log(&self) -> String {
+    fn log(&self) -> String {
         let log = fs::read_to_string(log_file(&self.directory)).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let end = &lines[lines.len().saturating_sub(LINES_OF_LOG)..];
@@ -233,10 +231,9 @@ fn terminate(child: &mut Child) -> Result<Option<ExitStatus>> {
     Ok(None)
 }
 
-fn configure(directory: &Path, interfaces: &[&str], upstream: &str) -> String {
+fn configure(directory: &Path, interfaces: &[&str]) -> String {
     let mut text = format!(
-        "control-socket = {:?}\nbpf-pin-path = {:?}\nforwarding = \"xdp\"\n\n[igmp]\n{TIMERS}\n\
-         [interfaces.{upstream}]\nxdp-mode = \"native\"\n",
+        "control-socket = {:?}\nbpf-pin-path = {:?}\nforwarding = \"none\"\n\n[igmp]\n{TIMERS}",
         socket_file(directory),
         pin_mount(directory).join("igmpd"),
     );

@@ -14,11 +14,13 @@ use crate::{
 pub(in crate::ctl) fn routes(routes: &Routes, style: Style) -> String {
     let Routes { route } = routes;
     let groups: BTreeSet<_> = route.iter().map(|route| route.group_address).collect();
-    // Packets are not totalled: those of a source may count for the route of its group as well.
+    let total = |count: fn(&Route) -> u64| route.iter().map(count).sum::<u64>();
     let mut text = format!(
-        "Total: {} of {}\n",
+        "Total: {} of {}, {} packets, {} bytes\n",
         plural(route.len(), "route", "routes"),
         plural(groups.len(), "group", "groups"),
+        total(|route| route.packets),
+        total(|route| route.bytes),
     );
     if route.is_empty() {
         return text;
@@ -116,7 +118,7 @@ mod tests {
         assert_eq!(
             routes(&table, Style::Plain),
             "\
-Total: 3 routes of 2 groups
+Total: 3 routes of 2 groups, 400 packets, 91200 bytes
 Source     Group                      Incoming  Outgoing      Packets  Bytes      Uptime  Engine
 *          224.0.1.24 (microsoft-ds)  wan0      lan0, lan0.7      200  45600    00:00:11  xdp
 10.0.0.2   239.1.1.1                  wan0      lan0              200  45600  1d01:01:01  kernel
@@ -125,7 +127,7 @@ Source     Group                      Incoming  Outgoing      Packets  Bytes    
         );
         assert_eq!(
             routes(&Routes::default(), Style::Plain),
-            "Total: 0 routes of 0 groups\n"
+            "Total: 0 routes of 0 groups, 0 packets, 0 bytes\n"
         );
     }
 
@@ -146,7 +148,7 @@ Source     Group                      Incoming  Outgoing      Packets  Bytes    
         assert_eq!(
             routes(&table, Style::Plain),
             "\
-Total: 2 routes of 2 groups
+Total: 2 routes of 2 groups, 400 packets, 91200 bytes
 Source  Group      Incoming  Outgoing                           Packets  Bytes    Uptime  Engine
 *       239.1.1.1  wan0      lan1, lan2, lan3, lan4, lan5,          200  45600  00:00:11  xdp
                              lan6, lan7, lan8, lan9, lan10,
