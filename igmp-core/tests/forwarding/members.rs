@@ -98,6 +98,17 @@ fn the_end_of_a_source_timer_blocks_the_source() {
     assert_eq!(bench.run_to(280.0), ["no *", "no S1"]);
 }
 
+/// EXCLUDE (X,Y) and IS_EX (A): EXCLUDE (A-Y,Y*A), in which what was excluded and is no more flows again (§6.4.1).
+#[test]
+fn a_source_that_is_excluded_no_more_flows_with_all_others() {
+    let mut bench = Bench::new();
+    let told = bench.record(1, IsExclude, &[1, 2]);
+    assert_eq!(told, ["S1 to nobody", "S2 to nobody", "* to 1"]);
+    assert_eq!(bench.record(1, IsExclude, &[2, 3]), ["no S1"]);
+    assert_eq!(bench.record(1, ToExclude, &[2]), [""; 0]);
+    assert_eq!(bench.record(1, IsExclude, &[]), ["no S2"]);
+}
+
 /// The querier of the link asks and nobody answers: 2 * 1 s.
 #[test]
 fn a_query_of_another_router_ends_what_nobody_answers_for() {
