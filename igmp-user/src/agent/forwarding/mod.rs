@@ -7,7 +7,7 @@
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
 //! | `sources` | from which interface packets of a source are accepted |
 //! | `ports` | which interfaces packets can leave through |
-//! | `flows` | sources that have gone silent |
+//! | `flows` | what sources sent, and those that have gone silent |
 //! | `show` | routes for operators |
 
 mod flows;
@@ -49,6 +49,14 @@ const ANSWERS: usize = 1_024;
 /// An answer of the kernel to the question where a source is.
 pub(super) type Answer = (Ipv4Addr, Option<u32>);
 
+/// Where what others found out arrives.
+pub(super) struct Arrivals {
+    /// For [`Agent::take_answer`].
+    pub(super) answers: mpsc::Receiver<Answer>,
+    /// For [`Agent::take_reading`].
+    pub(super) readings: mpsc::Receiver<flows::Reading>,
+}
+
 /// Who forwards.
 #[derive(Debug)]
 enum Engine {
@@ -72,13 +80,14 @@ pub(super) struct Forwarding {
 }
 
 impl Forwarding {
-    /// Puts it together; `answers` of the kernel are to be handed to [`Agent::take_answer`].
-    pub(super) fn new(
-        config: &Config,
-        kernel: &Kernel,
-        asker: RouteAsker,
-    ) -> io::Result<(Self, mpsc::Receiver<Answer>)> {
+    /// Puts it together.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine that is configured cannot be had.
+    pub(super) fn new(config: &Config, kernel: &Kernel, asker: RouteAsker) -> io::Result<(Self, Arrivals)> {
         let (sender, answers) = mpsc::channel(ANSWERS);
+        let (flows, readings) = flows::Watch::new();
         let engine = match config.forwarding {
             config::Forwarding::Xdp => Engine::Xdp(Box::new(XdpForwarding::adopt(kernel))),
             config::Forwarding::Kernel => {
@@ -94,9 +103,9 @@ impl Forwarding {
             local: Arc::default(),
             asker,
             answers: sender,
-            flows: flows::Watch::default(),
+            flows,
         };
-        Ok((forwarding, answers))
+        Ok((forwarding, Arrivals { answers, readings }))
     }
 }
 

@@ -13,12 +13,12 @@ use igmp_wire::abi::{
 use tracing::error;
 
 use super::{
-    port_sets::PortSets,
+    port_sets::{KEEP, PortSets},
     sources::Difference,
     table::{RouteId, Table},
 };
 use crate::{
-    agent::throttle::Throttle,
+    agent::{clock, throttle::Throttle},
     kernel::{Kernel, KernelError},
 };
 
@@ -51,6 +51,8 @@ pub(super) struct XdpForwarding {
     /// Routes of an earlier agent that nobody has confirmed so far.
     unconfirmed: HashSet<RouteKey>,
     local: BTreeSet<(u32, Ipv4Addr)>,
+    /// Port sets of an earlier agent, and since when no route has them any more.
+    inherited: Option<(Instant, BTreeSet<u32>)>,
     /// Messages about port sets for which there was no number.
     refused: Throttle,
 }
@@ -72,15 +74,21 @@ fn report(outcome: Result<(), KernelError>) {
 impl XdpForwarding {
     /// Begins with what an earlier agent left in the maps: packets go on where they went until the core says otherwise.
     pub(super) fn adopt(kernel: &Kernel) -> Self {
+        let in_use = kernel.port_sets_in_use();
         Self {
-            state: kernel.forwarding_state().unwrap_or_default(),
+            state: ForwardingState {
+                default_port_set: EMPTY_PORT_SET,
+                ..kernel.forwarding_state().unwrap_or_default()
+            },
+            changed: true,
             unconfirmed: kernel.routes().into_iter().collect(),
             local: kernel
                 .local_groups()
                 .into_iter()
                 .map(|key| (key.slot, Ipv4Addr::from_bits(key.group)))
                 .collect(),
-            sets: PortSets::beginning_after(kernel.port_sets_in_use()),
+            sets: PortSets::beginning_after(&in_use),
+            inherited: Some((clock::now(), in_use)),
             ..Self::default()
         }
     }
@@ -235,6 +243,11 @@ impl XdpForwarding {
     pub(super) fn free_sets(&mut self, kernel: &mut Kernel, now: Instant) {
         for set in self.sets.take_idle(now) {
             report(kernel.clear_port_set(set));
+        }
+        if let Some((_, sets)) = self.inherited.take_if(|(since, _)| now.since(*since) >= KEEP) {
+            for set in sets.into_iter().filter(|&set| !self.sets.contains(set)) {
+                report(kernel.clear_port_set(set));
+            }
         }
     }
 
