@@ -43,6 +43,8 @@ use crate::{
     netlink::{LocalGroups, RouteAsker, RouteTable},
 };
 
+/// How many port sets are made ahead of time in one go.
+const PREPARED_AT_ONCE: usize = 4;
 /// How many answers of the kernel may wait for the agent.
 const ANSWERS: usize = 1_024;
 
@@ -335,6 +337,9 @@ impl Agent {
     pub(super) fn tend_forwarding(&mut self, now: Instant) {
         if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
             xdp.free_sets(&mut self.kernel, now);
+            for _ in 0..PREPARED_AT_ONCE {
+                xdp.prepare_sets(&mut self.kernel);
+            }
         }
         self.forget_silent_sources(now);
     }

@@ -51,6 +51,8 @@ pub(super) struct XdpForwarding {
     /// Routes of an earlier agent that nobody has confirmed so far.
     unconfirmed: HashSet<RouteKey>,
     local: BTreeSet<(u32, Ipv4Addr)>,
+    /// For each slot the port set of it alone, which its first member will need.
+    prepared: BTreeMap<u32, u32>,
     /// Port sets of an earlier agent, and since when no route has them any more.
     inherited: Option<(Instant, BTreeSet<u32>)>,
     /// Messages about port sets for which there was no number.
@@ -179,6 +181,17 @@ impl XdpForwarding {
         for set in sets {
             self.make_set(kernel, set);
         }
+        let gone: Vec<u32> = self
+            .prepared
+            .keys()
+            .filter(|slot| !self.ports.contains_key(slot) || self.upstream != upstream)
+            .copied()
+            .collect();
+        for slot in gone {
+            if let Some(set) = self.prepared.remove(&slot) {
+                self.sets.release(set, now);
+            }
+        }
         if self.upstream != upstream {
             self.set_upstream(kernel, now, upstream);
         }
@@ -237,6 +250,21 @@ impl XdpForwarding {
         }
         self.state.generation = self.state.generation.wrapping_add(1);
         report(kernel.set_forwarding_state(&self.state));
+    }
+
+    /// Makes the port set of a single port ahead of time, where there is one without. The kernel takes tens of
+    /// milliseconds for each new set that is redirected to, since it waits for all packets under way; the first member
+    /// of a group should not.
+    pub(super) fn prepare_sets(&mut self, kernel: &mut Kernel) {
+        let next = self.ports.keys().find(|slot| !self.prepared.contains_key(slot));
+        let Some(&slot) = next else { return };
+        let slots = self.with_upstream(&[slot]);
+        if let Some((set, new)) = self.sets.acquire(&slots) {
+            self.prepared.insert(slot, set);
+            if new {
+                self.make_set(kernel, set);
+            }
+        }
     }
 
     /// Frees port sets that have had no route for long.
