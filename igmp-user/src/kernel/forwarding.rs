@@ -12,6 +12,7 @@ use aya::maps::{
 };
 use igmp_wire::abi::{FlowEntry, ForwardingState, GroupKey, Port, PortSet, RouteEntry, RouteKey, name};
 use ipnet::Ipv4Net;
+use tracing::debug;
 
 use super::{Kernel, KernelError, object::typed};
 use crate::sys::Plain;
@@ -222,11 +223,10 @@ impl Kernel {
             let data = MapData::create(definition, "port_set", None).map_err(KernelError::map(what))?;
             let mut map = DevMapHash::try_from(Map::DevMapHash(data)).map_err(KernelError::map(what))?;
             for &(slot, ifindex) in devices {
-                map.insert(slot, ifindex, Some(egress), 0)
-                    .map_err(|error| KernelError::Port {
-                        ifindex,
-                        reason: error.to_string(),
-                    })?;
+                // An interface that is gone by now must not keep packets from the others.
+                if let Err(error) = map.insert(slot, ifindex, Some(egress), 0) {
+                    debug!("cannot redirect to the interface with index {ifindex}: {error}");
+                }
             }
             // The outer map holds the inner one, so its descriptor is not needed any longer.
             self.forwarding
