@@ -163,8 +163,11 @@ impl Agent {
         });
         let (since, outgoing) = match (route, own) {
             (Some(route), _) => (route.since, route.outgoing),
-            // A source without a route of its own goes where its group goes.
-            (None, Some(own)) => (own.since, own.outgoing.clone()),
+            // A source without a route of its own goes where its group goes, as far as there are members.
+            (None, Some(own)) => {
+                let of_group = self.route((group, None)).map(|route| route.outgoing);
+                (own.since, of_group.unwrap_or_else(|| own.outgoing.clone()))
+            }
             (None, None) => return None,
         };
         let mut outgoing: Vec<String> = outgoing
