@@ -30,8 +30,14 @@ struct Scene {
 
 impl Scene {
     fn new(datapath: Datapath) -> Self {
+        Self::with(datapath, |_| {})
+    }
+
+    /// Changes the bridge before the router sends its first query.
+    fn with(datapath: Datapath, change: impl FnOnce(&Switch)) -> Self {
         let site = Site::new(datapath, 1);
         let switch = site.switch("lan9", [10, 1, 9, 1].into());
+        change(&switch);
         if datapath == Datapath::Native {
             ethtool(switch.namespace(), &["-K", "router", "gro", "on"]);
         }
@@ -168,8 +174,7 @@ fn filters_of_one_network() {
 /// A bridge that listens to reports hands data to its members only, so it must get data, and reports must get through.
 #[test]
 fn a_snooping_bridge() {
-    let scene = Scene::new(Datapath::Plain);
-    scene.switch.snoop(3);
+    let scene = Scene::with(Datapath::Plain, |switch| switch.snoop(3));
     scene.one.receiver.join(GROUP);
     scene.igmpd.wait_joined("lan9", GROUP);
     wait_for("the bridge to know the member", PATIENCE, || {
