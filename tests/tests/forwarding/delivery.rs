@@ -212,6 +212,43 @@ fn members_of_all_versions(datapath: Datapath) {
     site.assert_delivered(&mut sender, PACKETS, &[1]);
 }
 
+/// What the configuration wants is forwarded like what hosts want (RFC 8652 `static-group`).
+#[test]
+fn static_groups() {
+    let site = Site::new(Datapath::Plain, 3);
+    let text = format!(
+        "igmp = {{ static-group = [{{ group = \"{GROUP}\" }}, {{ group = \"232.1.1.1\", source = \"{SOURCE}\" }}] }}"
+    );
+    let plain = site.config("", "");
+    let config = plain.replacen(
+        "[interfaces.lan2]\nigmp = {}",
+        &format!("[interfaces.lan2]\n{text}"),
+        1,
+    );
+    assert_ne!(config, plain);
+    let igmpd = site.start_with(&config);
+    igmpd.wait_joined("lan2", GROUP);
+    let specific = Ipv4Addr::new(232, 1, 1, 1);
+    // Nobody there has a socket that would get it.
+    for (mut sender, count) in [
+        (site.send_to(GROUP), PACKETS),
+        (other_source(&site, GROUP), PACKETS),
+        (site.send_to(specific), PACKETS),
+        (other_source(&site, specific), 0),
+    ] {
+        site.send_settled(&mut sender, PACKETS);
+        site.station(2).saw(&sender).assert_exactly("lan2", 0..count);
+        assert_eq!(site.station(1).saw(&sender).count(), 0);
+    }
+    // A host's leave does not end it; another configuration does.
+    site.station(2).receiver.join(GROUP);
+    site.station(2).receiver.leave(GROUP);
+    igmpd.paths().configure(&plain);
+    assert!(igmpd.control(&["reload"]).status.success());
+    igmpd.wait_left("lan2", GROUP, PATIENCE);
+    site.assert_delivered(&mut site.send_to(GROUP), PACKETS, &[]);
+}
+
 /// Hosts that frames can be redirected to beside hosts that they cannot, and senders of both kinds.
 #[test]
 fn hosts_of_both_kinds() {

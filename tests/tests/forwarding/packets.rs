@@ -236,3 +236,19 @@ fn packets_of_all_sizes() {
         }
     }
 }
+
+// A sender may hand its kernel a large packet to be cut, and a virtual interface leaves it whole for as long as it can.
+on_datapaths!(segments: native Native, plain Plain);
+
+fn segments(datapath: Datapath) {
+    let site = Site::new(datapath, 2);
+    let igmpd = site.start();
+    site.join(&igmpd, 1, GROUP);
+    let mut sender = site.send_to(GROUP).size(1_000);
+    for _ in 0..5 {
+        sender.send_segments(10);
+        site.settle();
+    }
+    site.station(1).got(&sender).assert_exactly("lan1", 0..50);
+    assert_eq!(site.station(2).tap.to(GROUP), []);
+}
