@@ -89,7 +89,7 @@ fn forward(
         ports::count_skipped(way.set, config.slot, frame_len as u32);
     }
     rewrite(packet, envelope.ip, &header);
-    way.count(header.total_len as u64);
+    way.count(1, header.total_len as u64);
     // The frame came from the device and not from a VLAN on it, so it must not go out there again. A set with a VLAN of the
     // device in it takes the other way, so what is tagged may leave there untagged.
     let exclude = if vlan == 0 { BPF_F_EXCLUDE_INGRESS } else { 0 };
