@@ -238,7 +238,7 @@ fn packets_of_all_sizes() {
 }
 
 // A sender may hand its kernel a large packet to be cut, and a virtual interface leaves it whole for as long as it can.
-on_datapaths!(segments: native Native, plain Plain, generic Generic);
+on_datapaths!(segments: native Native, plain Plain);
 
 fn segments(datapath: Datapath) {
     let site = Site::new(datapath, 2);
