@@ -88,7 +88,8 @@ fn forward(
     let [ttl, protocol, high, low] = hop;
     let checksum = data::checksum_after_hop(u16::from_be_bytes([high, low]), ttl, protocol);
     let [high, low] = checksum.to_be_bytes();
-    if tag != 0 && !packet.untag() {
+    let tagged = packet.is_tagged();
+    if tagged && !packet.untag() {
         return Ok(DROP);
     }
     packet.write(HEADER_LEN as u32 + 8, &[ttl - 1, protocol, high, low]);
@@ -116,7 +117,7 @@ fn forward(
     // The router's own sockets get the packet as it came.
     packet.write(HEADER_LEN as u32 + 8, &hop);
     packet.write(0, &link);
-    if tag != 0 {
+    if tagged {
         packet.push_tag(tag);
     }
     Ok(NEXT)

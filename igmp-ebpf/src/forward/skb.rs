@@ -69,17 +69,21 @@ impl SkbPacket {
         }
     }
 
+    /// Whether there is a tag. It may be one of VLAN 0, which only gives a priority.
+    #[inline(always)]
+    pub(super) fn is_tagged(&self) -> bool {
+        // SAFETY: as in `len`.
+        unsafe { (*self.skb).vlan_present != 0 }
+    }
+
     /// VLAN ID and priority of the tag, 0 where there is none.
     #[inline(always)]
     pub(super) fn tag(&self) -> u16 {
-        // SAFETY: as in `len`.
-        unsafe {
-            if (*self.skb).vlan_present != 0 {
-                (*self.skb).vlan_tci as u16
-            } else {
-                0
-            }
+        if !self.is_tagged() {
+            return 0;
         }
+        // SAFETY: as in `len`.
+        unsafe { (*self.skb).vlan_tci as u16 }
     }
 
     /// Takes the tag away. Returns whether that succeeded.
