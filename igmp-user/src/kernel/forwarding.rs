@@ -4,11 +4,15 @@ use std::{
     collections::BTreeSet,
     io,
     net::Ipv4Addr,
+    os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aya::maps::{
-    Array, ArrayOfMaps, DevMapHash, HashMap as BpfHashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key,
+use aya::{
+    maps::{
+        Array, ArrayOfMaps, DevMapHash, HashMap as BpfHashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key,
+    },
+    programs::{ProgramError, ProgramFd},
 };
 use igmp_wire::abi::{FlowEntry, ForwardingState, GroupKey, Port, PortSet, RouteEntry, RouteKey, name};
 use ipnet::Ipv4Net;
@@ -22,8 +26,9 @@ pub(super) struct ForwardingMaps {
     routes: BpfHashMap<MapData, Plain<RouteKey>, Plain<RouteEntry>>,
     flows: Flows,
     prefixes: LpmTrie<MapData, [u8; 4], u32>,
-    port_maps: ArrayOfMaps<MapData, DevMapHash<MapData>>,
+    port_maps: OwnedFd,
     port_sets: Array<MapData, Plain<PortSet>>,
+    port_sets_fd: OwnedFd,
     ports: Array<MapData, Plain<Port>>,
     local_groups: BpfHashMap<MapData, Plain<GroupKey>, u32>,
     state: Array<MapData, Plain<ForwardingState>>,
@@ -36,12 +41,68 @@ impl ForwardingMaps {
             routes: typed(ebpf, name::ROUTES)?,
             flows: Flows(Arc::new(Mutex::new(typed(ebpf, name::FLOWS)?))),
             prefixes: typed(ebpf, name::SOURCE_PREFIXES)?,
-            port_maps: typed(ebpf, name::PORT_MAPS)?,
+            port_maps: descriptor(ebpf, name::PORT_MAPS)?,
+            port_sets_fd: descriptor(ebpf, name::PORT_SETS)?,
             port_sets: typed(ebpf, name::PORT_SETS)?,
             ports: typed(ebpf, name::PORTS)?,
             local_groups: typed(ebpf, name::LOCAL_GROUPS)?,
             state: typed(ebpf, name::FORWARDING)?,
         })
+    }
+}
+
+/// Another descriptor of a map in the object.
+fn descriptor(ebpf: &aya::Ebpf, name: &'static str) -> Result<OwnedFd, KernelError> {
+    let data = match ebpf.map(name) {
+        Some(Map::Array(data) | Map::ArrayOfMaps(data)) => data,
+        _ => return Err(KernelError::Missing(name)),
+    };
+    let fd = data.fd().as_fd().try_clone_to_owned().map_err(MapError::IoError);
+    fd.map_err(KernelError::map("open the maps of port sets"))
+}
+
+/// Makes port sets. It can be handed to another thread, since the kernel waits for all packets under way with each.
+pub struct PortSetMaker {
+    maps: ArrayOfMaps<MapData, DevMapHash<MapData>>,
+    sets: Array<MapData, Plain<PortSet>>,
+    /// The program behind the redirect.
+    egress: ProgramFd,
+}
+
+impl PortSetMaker {
+    /// Makes the devices of a set, by slot and index, in one step: packets go to the old ones or to the new ones.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn make_devices(&mut self, number: u32, devices: &[(u32, u32)]) -> Result<(), KernelError> {
+        /// `BPF_MAP_TYPE_DEVMAP_HASH` of linux/bpf.h.
+        const DEVMAP_HASH: u32 = 25;
+        let what = "make a port set in the kernel";
+        // Keys are slots, values are an index and the program behind the redirect.
+        let entries = devices.len().next_power_of_two() as u32;
+        let definition = aya_obj::Map::new_from_params(DEVMAP_HASH, 4, 8, entries, 0);
+        let data = MapData::create(definition, "port_set", None).map_err(KernelError::map(what))?;
+        let mut map = DevMapHash::try_from(Map::DevMapHash(data)).map_err(KernelError::map(what))?;
+        for &(slot, ifindex) in devices {
+            // An interface that is gone by now must not keep packets from the others.
+            if let Err(error) = map.insert(slot, ifindex, Some(&self.egress), 0) {
+                debug!("cannot redirect to the interface with index {ifindex}: {error}");
+            }
+        }
+        // The outer map holds the inner one, so its descriptor is not needed any longer.
+        self.maps.set(number, &map, 0).map_err(KernelError::map(what))
+    }
+
+    /// Describes a set whose devices have been made.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn describe(&mut self, number: u32, set: &PortSet) -> Result<(), KernelError> {
+        self.sets
+            .set(number, Plain(*set), 0)
+            .map_err(KernelError::map("describe a port set to the kernel"))
     }
 }
 
@@ -194,8 +255,8 @@ impl Kernel {
             .map_err(KernelError::map("describe a port to the kernel"))
     }
 
-    /// Makes a port set, or makes it anew in one step: packets go to the old one or to the new one. `devices` are those
-    /// that XDP redirects to, by slot and index; a set that is not redirected to has none.
+    /// Describes a port set, and makes the devices that XDP redirects to, by slot and index: none for a set that is not
+    /// redirected to. The kernel waits for all packets under way where there are some; see [`PortSetMaker`].
     ///
     /// # Errors
     ///
@@ -206,38 +267,44 @@ impl Kernel {
         set: &PortSet,
         devices: &[(u32, u32)],
     ) -> Result<(), KernelError> {
-        let what = "make a port set in the kernel";
         if !devices.is_empty() {
-            let egress = self
-                .program(name::EGRESS)?
-                .fd()
-                .map_err(|source| KernelError::Program {
-                    program: name::EGRESS,
-                    source: Box::new(source),
-                })?;
-            /// `BPF_MAP_TYPE_DEVMAP_HASH` of linux/bpf.h.
-            const DEVMAP_HASH: u32 = 25;
-            // Keys are slots, values are an index and the program behind the redirect.
-            let entries = devices.len().next_power_of_two() as u32;
-            let definition = aya_obj::Map::new_from_params(DEVMAP_HASH, 4, 8, entries, 0);
-            let data = MapData::create(definition, "port_set", None).map_err(KernelError::map(what))?;
-            let mut map = DevMapHash::try_from(Map::DevMapHash(data)).map_err(KernelError::map(what))?;
-            for &(slot, ifindex) in devices {
-                // An interface that is gone by now must not keep packets from the others.
-                if let Err(error) = map.insert(slot, ifindex, Some(egress), 0) {
-                    debug!("cannot redirect to the interface with index {ifindex}: {error}");
-                }
-            }
-            // The outer map holds the inner one, so its descriptor is not needed any longer.
-            self.forwarding
-                .port_maps
-                .set(number, &map, 0)
-                .map_err(KernelError::map(what))?;
+            self.port_set_maker()?.make_devices(number, devices)?;
         }
         self.forwarding
             .port_sets
             .set(number, Plain(*set), 0)
-            .map_err(KernelError::map(what))
+            .map_err(KernelError::map("describe a port set to the kernel"))
+    }
+
+    /// What makes port sets, for a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`] where the kernel refuses further descriptors.
+    pub fn port_set_maker(&self) -> Result<PortSetMaker, KernelError> {
+        let failed = |source| KernelError::Program {
+            program: name::EGRESS,
+            source: Box::new(source),
+        };
+        let egress = self.program(name::EGRESS)?.fd().map_err(failed)?;
+        let again = |map: &OwnedFd| {
+            let fd = map.try_clone().map_err(MapError::IoError);
+            fd.and_then(MapData::from_fd)
+                .map_err(KernelError::map("open the maps of port sets"))
+        };
+        let maps = Map::ArrayOfMaps(again(&self.forwarding.port_maps)?);
+        let sets = Map::Array(again(&self.forwarding.port_sets_fd)?);
+        Ok(PortSetMaker {
+            maps: maps
+                .try_into()
+                .map_err(KernelError::map("open the maps of port sets"))?,
+            sets: sets
+                .try_into()
+                .map_err(KernelError::map("open the maps of port sets"))?,
+            egress: egress
+                .try_clone()
+                .map_err(|error| failed(ProgramError::IOError(error)))?,
+        })
     }
 
     /// The numbers of the port sets with ports; after a restart, those of the earlier igmpd.
@@ -246,18 +313,6 @@ impl Kernel {
         (0..sets.len())
             .filter(|number| sets.get(number, 0).is_ok_and(|Plain(set)| set.count > 0))
             .collect()
-    }
-
-    /// Empties a port set that no route has any more.
-    ///
-    /// # Errors
-    ///
-    /// [`KernelError::Map`] where the kernel refuses.
-    pub fn clear_port_set(&mut self, number: u32) -> Result<(), KernelError> {
-        self.forwarding
-            .port_sets
-            .set(number, Plain(PortSet::default()), 0)
-            .map_err(KernelError::map("remove a port set in the kernel"))
     }
 
     /// Tells that sockets of the router have joined a group on the interface with this slot, or no longer have.

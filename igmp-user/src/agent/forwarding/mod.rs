@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `xdp` | the engine `xdp`: the maps of the programs in the kernel |
 //! | `mrouting` | the engine `kernel`: the kernel's multicast routing |
+//! | `maker` | making port sets in a thread of its own |
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
 //! | `sources` | from which interface packets of a source are accepted |
 //! | `ports` | which interfaces packets can leave through |
@@ -11,6 +12,7 @@
 //! | `show` | routes for operators |
 
 mod flows;
+mod maker;
 mod mrouting;
 mod port_sets;
 mod ports;
@@ -47,8 +49,6 @@ use crate::{
     netlink::{LocalGroups, NoAnswer, RouteAsker, RouteTable},
 };
 
-/// How many port sets are made ahead of time in one go.
-const PREPARED_AT_ONCE: usize = 4;
 /// How many answers of the kernel may wait for the agent.
 const ANSWERS: usize = 1_024;
 
@@ -61,6 +61,8 @@ pub(super) struct Arrivals {
     pub(super) answers: mpsc::Receiver<Answer>,
     /// For [`Agent::take_reading`].
     pub(super) readings: mpsc::Receiver<flows::Reading>,
+    /// For [`Agent::take_made`].
+    pub(super) made: mpsc::Receiver<maker::Made>,
 }
 
 /// Who forwards.
@@ -94,8 +96,9 @@ impl Forwarding {
     pub(super) fn new(config: &Config, kernel: &Kernel, asker: RouteAsker) -> io::Result<(Self, Arrivals)> {
         let (sender, answers) = mpsc::channel(ANSWERS);
         let (flows, readings) = flows::Watch::new();
+        let (maker, made) = mpsc::channel(ANSWERS);
         let engine = match config.forwarding {
-            config::Forwarding::Xdp => Engine::Xdp(Box::new(XdpForwarding::adopt(kernel))),
+            config::Forwarding::Xdp => Engine::Xdp(Box::new(XdpForwarding::adopt(kernel, maker))),
             config::Forwarding::Kernel => {
                 let forwarding = KernelForwarding::open(config.max_entries as usize);
                 Engine::Kernel(Box::new(forwarding.map_err(io::Error::other)?))
@@ -111,7 +114,14 @@ impl Forwarding {
             answers: sender,
             flows,
         };
-        Ok((forwarding, Arrivals { answers, readings }))
+        Ok((
+            forwarding,
+            Arrivals {
+                answers,
+                readings,
+                made,
+            },
+        ))
     }
 }
 
@@ -161,6 +171,13 @@ impl Agent {
         };
         if removed {
             self.publish_route(MonitorEventKind::RouteRemoved, group, source, reason);
+        }
+    }
+
+    /// Takes in that a port set was made.
+    pub(super) fn take_made(&mut self, made: maker::Made) {
+        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
+            xdp.take_made(&mut self.kernel, clock::now(), made);
         }
     }
 
@@ -359,9 +376,7 @@ impl Agent {
     pub(super) fn tend_forwarding(&mut self, now: Instant) {
         if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
             xdp.free_sets(&mut self.kernel, now);
-            for _ in 0..PREPARED_AT_ONCE {
-                xdp.prepare_sets(&mut self.kernel);
-            }
+            xdp.prepare_sets(&mut self.kernel);
         }
         self.forget_silent_sources(now);
     }

@@ -1,7 +1,8 @@
 //! The engine `xdp`: keeping the maps of forwarding in step with the routes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    io,
     net::Ipv4Addr,
 };
 
@@ -10,9 +11,11 @@ use igmp_wire::abi::{
     EMPTY_PORT_SET, ForwardingState, INCOMING_ANY, INCOMING_RPF, Port, PortSet, PortSetFlags, RouteEntry,
     RouteKey,
 };
-use tracing::error;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
 
 use super::{
+    maker::{Job, Made, Maker},
     port_sets::{KEEP, PortSets},
     sources::Difference,
     table::{RouteId, Table},
@@ -53,10 +56,49 @@ pub(super) struct XdpForwarding {
     local: BTreeSet<(u32, Ipv4Addr)>,
     /// For each slot the port set of it alone, which its first member will need.
     prepared: BTreeMap<u32, u32>,
+    /// Who makes port sets.
+    maker: Option<Maker>,
+    /// Sets that are being made, with the orders for them. Those that were made before are used meanwhile.
+    in_the_making: HashMap<u32, u64>,
+    /// Changes that wait for a set, in the order in which they were told, for each group. All changes of a group wait for
+    /// the first one: out of order they would cost members packets.
+    waiting: HashMap<Ipv4Addr, VecDeque<Change>>,
+    /// The groups whose first change waits for a set.
+    waiting_for: HashMap<u32, Vec<Ipv4Addr>>,
     /// Port sets of an earlier agent, and since when no route has them any more.
     inherited: Option<(Instant, BTreeSet<u32>)>,
     /// Messages about port sets for which there was no number.
     refused: Throttle,
+}
+
+/// How a port set is ordered.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    /// Whether there was none of that number before, so that changes wait for it.
+    first: bool,
+    /// Whether it goes before others.
+    urgent: bool,
+}
+
+/// A change of a route that the kernel is to be told.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    /// The route leads to a port set now, and led to another one before.
+    Set {
+        id: RouteId,
+        set: u32,
+        before: Option<u32>,
+    },
+    /// There is no such route any more.
+    Remove { id: RouteId, before: Option<u32> },
+}
+
+impl Change {
+    const fn group(&self) -> Ipv4Addr {
+        match self {
+            Self::Set { id, .. } | Self::Remove { id, .. } => id.0,
+        }
+    }
 }
 
 fn key((group, source): RouteId) -> RouteKey {
@@ -75,12 +117,22 @@ fn report(outcome: Result<(), KernelError>) {
 
 impl XdpForwarding {
     /// Begins with what an earlier agent left in the maps, if there was one: packets go on where they went until the core says otherwise.
-    pub(super) fn adopt(kernel: &Kernel) -> Self {
+    pub(super) fn adopt(kernel: &Kernel, made: mpsc::Sender<Made>) -> Self {
+        let maker = kernel
+            .port_set_maker()
+            .map_err(io::Error::other)
+            .and_then(|sets| Maker::start(sets, made))
+            .inspect_err(|error| warn!("port sets are made without a thread of their own: {error}"))
+            .ok();
         if !kernel.adopted() {
-            return Self::default();
+            return Self {
+                maker,
+                ..Self::default()
+            };
         }
         let in_use = kernel.port_sets_in_use();
         Self {
+            maker,
             state: ForwardingState {
                 default_port_set: EMPTY_PORT_SET,
                 ..kernel.forwarding_state().unwrap_or_default()
@@ -127,39 +179,100 @@ impl XdpForwarding {
             return false;
         };
         if new {
-            self.make_set(kernel, set);
+            self.make_set(
+                kernel,
+                set,
+                Order {
+                    first: true,
+                    urgent: true,
+                },
+            );
         }
-        let key = key(id);
-        let incoming = if self.upstream.is_some() {
-            INCOMING_ANY
-        } else {
-            INCOMING_RPF
-        };
-        report(kernel.set_route(
-            key,
-            RouteEntry {
-                port_set: set,
-                incoming,
-            },
-        ));
-        self.unconfirmed.remove(&key);
+        self.unconfirmed.remove(&key(id));
         let before = self.table.set(id, set, now);
-        if let Some(before) = before {
-            self.sets.release(before, now);
-        }
-        self.changed = true;
+        self.change(kernel, now, Change::Set { id, set, before });
         before.is_none()
     }
 
     /// Removes a route. Returns whether there was one.
     pub(super) fn remove_route(&mut self, kernel: &mut Kernel, now: Instant, id: RouteId) -> bool {
-        report(kernel.remove_route(key(id)));
-        self.changed = true;
-        let removed = self.table.remove(id);
-        if let Some(route) = &removed {
-            self.sets.release(route.port_set, now);
+        let before = self.table.remove(id).map(|route| route.port_set);
+        self.change(kernel, now, Change::Remove { id, before });
+        before.is_some()
+    }
+
+    /// Carries a change out, or lets it wait for its port set.
+    fn change(&mut self, kernel: &mut Kernel, now: Instant, change: Change) {
+        if let Some(waiting) = self.waiting.get_mut(&change.group()) {
+            waiting.push_back(change);
+        } else if let Some(set) = self.awaited(&change) {
+            self.waiting.insert(change.group(), [change].into());
+            self.waiting_for.entry(set).or_default().push(change.group());
+        } else {
+            self.carry_out(kernel, now, change);
         }
-        removed.is_some()
+    }
+
+    /// The set that a change has to wait for.
+    fn awaited(&self, change: &Change) -> Option<u32> {
+        match change {
+            Change::Set { set, .. } if self.in_the_making.contains_key(set) => Some(*set),
+            Change::Set { .. } | Change::Remove { .. } => None,
+        }
+    }
+
+    fn carry_out(&mut self, kernel: &mut Kernel, now: Instant, change: Change) {
+        let before = match change {
+            Change::Set { id, set, before } => {
+                let incoming = if self.upstream.is_some() {
+                    INCOMING_ANY
+                } else {
+                    INCOMING_RPF
+                };
+                let entry = RouteEntry {
+                    port_set: set,
+                    incoming,
+                };
+                report(kernel.set_route(key(id), entry));
+                before
+            }
+            Change::Remove { id, before } => {
+                report(kernel.remove_route(key(id)));
+                before
+            }
+        };
+        if let Some(before) = before {
+            self.sets.release(before, now);
+        }
+        self.changed = true;
+    }
+
+    /// Takes in that a port set was made, and carries out what waited for it.
+    pub(super) fn take_made(&mut self, kernel: &mut Kernel, now: Instant, made: Made) {
+        if self.in_the_making.get(&made.number) != Some(&made.version) {
+            return;
+        }
+        self.in_the_making.remove(&made.number);
+        self.go_on(kernel, now, made.number);
+        self.commit(kernel);
+    }
+
+    /// Carries out what waited for a set.
+    fn go_on(&mut self, kernel: &mut Kernel, now: Instant, set: u32) {
+        for group in self.waiting_for.remove(&set).unwrap_or_default() {
+            let Some(mut changes) = self.waiting.remove(&group) else {
+                continue;
+            };
+            while let Some(change) = changes.pop_front() {
+                if let Some(set) = self.awaited(&change) {
+                    changes.push_front(change);
+                    self.waiting_for.entry(set).or_default().push(group);
+                    self.waiting.insert(group, changes);
+                    break;
+                }
+                self.carry_out(kernel, now, change);
+            }
+        }
     }
 
     /// Takes in which interfaces packets can leave through, and which is the upstream interface.
@@ -182,7 +295,8 @@ impl XdpForwarding {
             }
         }
         for set in sets {
-            self.make_set(kernel, set);
+            let first = self.in_the_making.contains_key(&set);
+            self.make_set(kernel, set, Order { first, urgent: first });
         }
         let gone: Vec<u32> = self
             .prepared
@@ -205,7 +319,9 @@ impl XdpForwarding {
         let own: Vec<u32> = upstream.into_iter().collect();
         if let Some((set, new)) = self.sets.acquire(&own) {
             if new {
-                self.make_set(kernel, set);
+                // Packets may go there from now on.
+                let (set_made, devices) = self.describe(set);
+                report(kernel.set_port_set(set, &set_made, &devices));
             }
             self.sets.release(self.state.default_port_set, now);
             self.state.default_port_set = set;
@@ -261,17 +377,25 @@ impl XdpForwarding {
         report(kernel.set_forwarding_state(&self.state));
     }
 
-    /// Makes the port set of a single port ahead of time, where there is one without. The kernel takes tens of
+    /// Makes the port sets of single ports ahead of time, where there are none. The kernel takes tens of
     /// milliseconds for each new set that is redirected to, since it waits for all packets under way; the first member
     /// of a group should not.
     pub(super) fn prepare_sets(&mut self, kernel: &mut Kernel) {
-        let next = self.ports.keys().find(|slot| !self.prepared.contains_key(slot));
-        let Some(&slot) = next else { return };
-        let slots = self.with_upstream(&[slot]);
-        if let Some((set, new)) = self.sets.acquire(&slots) {
-            self.prepared.insert(slot, set);
-            if new {
-                self.make_set(kernel, set);
+        let without = self.ports.keys().filter(|slot| !self.prepared.contains_key(slot));
+        for slot in without.copied().collect::<Vec<u32>>() {
+            let slots = self.with_upstream(&[slot]);
+            if let Some((set, new)) = self.sets.acquire(&slots) {
+                self.prepared.insert(slot, set);
+                if new {
+                    self.make_set(
+                        kernel,
+                        set,
+                        Order {
+                            first: true,
+                            urgent: false,
+                        },
+                    );
+                }
             }
         }
     }
@@ -279,11 +403,14 @@ impl XdpForwarding {
     /// Frees port sets that have had no route for long.
     pub(super) fn free_sets(&mut self, kernel: &mut Kernel, now: Instant) {
         for set in self.sets.take_idle(now) {
-            report(kernel.clear_port_set(set));
+            self.in_the_making.remove(&set);
+            self.tell(kernel, set, &PortSet::default());
         }
-        if let Some((_, sets)) = self.inherited.take_if(|(since, _)| now.since(*since) >= KEEP) {
+        // Routes of the earlier agent lead there as long as changes wait.
+        let is_over = |since: Instant| self.waiting.is_empty() && now.since(since) >= KEEP;
+        if let Some((_, sets)) = self.inherited.take_if(|(since, _)| is_over(*since)) {
             for set in sets.into_iter().filter(|&set| !self.sets.contains(set)) {
-                report(kernel.clear_port_set(set));
+                self.tell(kernel, set, &PortSet::default());
             }
         }
     }
@@ -299,11 +426,48 @@ impl XdpForwarding {
         slots.into_iter().collect()
     }
 
-    /// Makes a port set, or makes it anew.
-    fn make_set(&self, kernel: &mut Kernel, number: u32) {
+    /// Makes a port set, or makes it anew: in a thread of its own where that takes long.
+    fn make_set(&mut self, kernel: &mut Kernel, number: u32, Order { first, urgent }: Order) {
         if number == EMPTY_PORT_SET {
             return;
         }
+        let (set, devices) = self.describe(number);
+        match &self.maker {
+            Some(maker) if !devices.is_empty() => {
+                let version = maker.order(Job {
+                    number,
+                    set,
+                    devices,
+                    urgent,
+                });
+                if first {
+                    self.in_the_making.insert(number, version);
+                }
+            }
+            _ => {
+                // A set that is not redirected to is made at once.
+                if devices.is_empty() {
+                    self.tell(kernel, number, &set);
+                } else {
+                    report(kernel.set_port_set(number, &set, &devices));
+                }
+                self.in_the_making.remove(&number);
+                self.go_on(kernel, clock::now(), number);
+            }
+        }
+    }
+
+    /// Describes a set to the kernel at once, whatever was ordered for it before.
+    fn tell(&self, kernel: &mut Kernel, number: u32, set: &PortSet) {
+        let mut tell = || report(kernel.set_port_set(number, set, &[]));
+        match &self.maker {
+            Some(maker) => maker.instead(number, tell),
+            None => tell(),
+        }
+    }
+
+    /// What the kernel is told of a set, and the devices that are redirected to: none where the stack has to carry packets.
+    fn describe(&self, number: u32) -> (PortSet, Vec<(u32, u32)>) {
         let mut set = PortSet {
             max_frame_len: u32::MAX,
             ..PortSet::default()
@@ -327,6 +491,6 @@ impl XdpForwarding {
         if set.flags & PortSetFlags::STACK != 0 {
             devices.clear();
         }
-        report(kernel.set_port_set(number, &set, &devices));
+        (set, devices)
     }
 }
