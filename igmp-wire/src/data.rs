@@ -88,14 +88,18 @@ pub fn judge<P: Packet>(
     })
 }
 
-/// Whether the UDP checksum of the packet is still to be computed by whoever sends it on: it holds the sum of the pseudo
-/// header alone, as the network stack leaves it to hardware. Between virtual interfaces there is no such hardware, and
-/// XDP cannot tell the next interface what is missing.
+/// Whether all checksums in the packet are there, of one that comes from the other end of a virtual pair: the network stack
+/// there leaves computing them to hardware that there is not, and XDP cannot tell the next interface what is missing.
 ///
-/// A complete checksum looks like that once in 65,536 packets, so then the whole packet is summed.
+/// That is certain of fragments, whose checksums were computed before they were cut, and of UDP with a checksum of its own.
+/// A checksum that is to be computed holds the sum of the pseudo header alone; a complete one looks like that once in 65,536
+/// packets, so then the whole packet is summed. What else there is may be a tunnel with something incomplete inside.
 #[inline(always)]
-pub fn has_partial_checksum<P: Packet>(packet: &P, ip: usize, header: &Header) -> bool {
-    if header.protocol != PROTOCOL_UDP || header.fragment {
+pub fn has_complete_checksum<P: Packet>(packet: &P, ip: usize, header: &Header) -> bool {
+    if header.fragment {
+        return true;
+    }
+    if header.protocol != PROTOCOL_UDP {
         return false;
     }
     let udp = ip + header.header_len;
@@ -103,12 +107,15 @@ pub fn has_partial_checksum<P: Packet>(packet: &P, ip: usize, header: &Header) -
         return false;
     };
     let [len, found] = [[len_high, len_low], [sum_high, sum_low]].map(u16::from_be_bytes);
-    let pseudo = pseudo_header_sum(header, len);
-    if found == 0 || found != checksum::fold(pseudo) {
+    if found == 0 {
         return false;
     }
+    let pseudo = pseudo_header_sum(header, len);
+    if found != checksum::fold(pseudo) {
+        return true;
+    }
     let whole = checksum::sum_within(packet, udp, len as usize).unwrap_or(0);
-    !checksum::valid(checksum::fold(pseudo + u64::from(whole)))
+    checksum::valid(checksum::fold(pseudo + u64::from(whole)))
 }
 
 /// The sum of the pseudo header of UDP (RFC 768), not folded.

@@ -34,6 +34,9 @@ pub(crate) fn classify(skb: *mut __sk_buff) -> i32 {
     if packet.ethertype() != ETHERTYPE_IPV4 {
         return NEXT;
     }
+    let Some([0x01, 0x00, 0x5e, _]) = packet.read::<4>(0) else {
+        return NEXT;
+    };
     let Some((protocol, destination)) = ipv4::content(&packet, HEADER_LEN) else {
         return NEXT;
     };

@@ -20,9 +20,10 @@ use crate::{count::Counters, maps::PORT_MAPS, packet::XdpPacket, receive::interf
 #[inline(always)]
 pub(crate) fn receive(packet: XdpPacket, content: &Content) -> u32 {
     let envelope = &content.envelope;
-    // Of what has no readable header, protocol 0 is told.
+    // What is not sent to the group as such is for one station, and the stack knows whether that is this one. Of what has
+    // no readable header, protocol 0 is told.
     let is_unreadable = content.destination.is_unspecified();
-    if is_unreadable && (content.protocol != 0 || !is_for_multicast(&packet)) {
+    if !is_for_multicast(&packet) || (is_unreadable && content.protocol != 0) {
         return XDP_PASS;
     }
     // What belongs to the link alone is for the network stack, whatever its TTL.
@@ -60,7 +61,8 @@ pub(crate) fn receive(packet: XdpPacket, content: &Content) -> u32 {
 /// Whether the frame is sent to the Ethernet address of an IPv4 group.
 #[inline(always)]
 fn is_for_multicast(packet: &XdpPacket) -> bool {
-    matches!(packet.read::<4>(0), Some([0x01, 0x00, 0x5e, _]))
+    // A number in either case, because the verifier does not accept one that is only sometimes there.
+    packet.read_u32(0).unwrap_or(0) >> 8 == 0x0001_005e
 }
 
 #[inline(always)]
@@ -84,7 +86,7 @@ fn forward(
         || way.set.flags & PortSetFlags::STACK != 0
         || route::is_local(config, header.group)
         || (config.has(InterfaceFlags::PARTIAL_CHECKSUMS)
-            && data::has_partial_checksum(packet, envelope.ip, &header));
+            && !data::has_complete_checksum(packet, envelope.ip, &header));
     if needs_stack {
         return Ok(XDP_PASS);
     }

@@ -119,6 +119,9 @@ pub(super) fn is_local(config: &InterfaceConfig, group: Ipv4Addr) -> bool {
     if !config.has(InterfaceFlags::LOCAL_GROUPS) {
         return false;
     }
+    if config.has(InterfaceFlags::ANY_LOCAL) {
+        return true;
+    }
     let key = GroupKey {
         slot: config.slot,
         group: group.to_bits(),

@@ -280,7 +280,6 @@ impl Agent {
                     self.take_local_groups(groups);
                 }
                 Some(answer) = arrivals.answers.recv() => self.take_answer(answer),
-                Some(made) = arrivals.made.recv() => self.take_made(made),
                 Some(reading) = arrivals.readings.recv() => self.take_reading(reading),
                 request = requests.recv() => {
                     if let Some(request) = request {

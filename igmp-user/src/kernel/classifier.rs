@@ -16,7 +16,7 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`KernelError::Attach`] where the kernel refuses.
+    /// [`KernelError::Classifier`] where the kernel refuses.
     pub fn attach_classifier(&mut self, ifindex: u32, interface: &str) -> Result<(), KernelError> {
         if self.classifiers.contains_key(&ifindex) {
             return Ok(());
@@ -27,7 +27,7 @@ impl Kernel {
             Some(id) => id,
             None => self
                 .attach_classifier_anew(interface, pin.as_deref())
-                .map_err(|error| KernelError::Attach {
+                .map_err(|error| KernelError::Classifier {
                     interface: interface.to_owned(),
                     reason: error.to_string(),
                 })?,

@@ -52,6 +52,16 @@ pub enum KernelError {
         /// Why, for each mode that was tried.
         reason: String,
     },
+    /// The classifier could not be attached.
+    #[error(
+        "cannot attach the classifier to {interface}, so multicast data that XDP cannot redirect is lost there: {reason}"
+    )]
+    Classifier {
+        /// The interface.
+        interface: String,
+        /// Why.
+        reason: String,
+    },
     /// A map operation failed.
     #[error("cannot {what}: {source}")]
     Map {

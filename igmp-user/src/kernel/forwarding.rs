@@ -67,23 +67,41 @@ pub struct PortSetMaker {
     sets: Array<MapData, Plain<PortSet>>,
     /// The program behind the redirect.
     egress: ProgramFd,
+    /// What sets get that are over.
+    nothing: Option<DevMapHash<MapData>>,
+}
+
+/// An empty map of devices.
+fn new_devices(entries: u32) -> Result<DevMapHash<MapData>, KernelError> {
+    /// `BPF_MAP_TYPE_DEVMAP_HASH` of linux/bpf.h.
+    const DEVMAP_HASH: u32 = 25;
+    let what = "make a port set in the kernel";
+    // Keys are slots, values are an index and the program behind the redirect.
+    let definition = aya_obj::Map::new_from_params(DEVMAP_HASH, 4, 8, entries, 0);
+    let data = MapData::create(definition, "port_set", None).map_err(KernelError::map(what))?;
+    DevMapHash::try_from(Map::DevMapHash(data)).map_err(KernelError::map(what))
 }
 
 impl PortSetMaker {
-    /// Makes the devices of a set, by slot and index, in one step: packets go to the old ones or to the new ones.
+    /// Makes the devices of a set, by slot and index, in one step: packets go to the old ones or to the new ones. With none
+    /// the set takes no memory any more.
     ///
     /// # Errors
     ///
     /// [`KernelError::Map`] where the kernel refuses.
     pub fn make_devices(&mut self, number: u32, devices: &[(u32, u32)]) -> Result<(), KernelError> {
-        /// `BPF_MAP_TYPE_DEVMAP_HASH` of linux/bpf.h.
-        const DEVMAP_HASH: u32 = 25;
         let what = "make a port set in the kernel";
-        // Keys are slots, values are an index and the program behind the redirect.
-        let entries = devices.len().next_power_of_two() as u32;
-        let definition = aya_obj::Map::new_from_params(DEVMAP_HASH, 4, 8, entries, 0);
-        let data = MapData::create(definition, "port_set", None).map_err(KernelError::map(what))?;
-        let mut map = DevMapHash::try_from(Map::DevMapHash(data)).map_err(KernelError::map(what))?;
+        if devices.is_empty() {
+            let nothing = match self.nothing.take() {
+                Some(nothing) => nothing,
+                None => new_devices(1)?,
+            };
+            // There is no way to take a map out, so a set that is over gets one that all of them share.
+            let outcome = self.maps.set(number, &nothing, 0);
+            self.nothing = Some(nothing);
+            return outcome.map_err(KernelError::map(what));
+        }
+        let mut map = new_devices(devices.len().next_power_of_two() as u32)?;
         for &(slot, ifindex) in devices {
             // An interface that is gone by now must not keep packets from the others.
             if let Err(error) = map.insert(slot, ifindex, Some(&self.egress), 0) {
@@ -304,6 +322,7 @@ impl Kernel {
             egress: egress
                 .try_clone()
                 .map_err(|error| failed(ProgramError::IOError(error)))?,
+            nothing: None,
         })
     }
 

@@ -53,6 +53,8 @@ impl InterfaceFlags {
     pub const LOCAL_GROUPS: u32 = 1 << 5;
     /// Packets may come in before their UDP checksum was computed, as from the other end of a virtual Ethernet pair.
     pub const PARTIAL_CHECKSUMS: u32 = 1 << 6;
+    /// They may be any groups: there are more than [`MAX_LOCAL_GROUPS`](super::MAX_LOCAL_GROUPS).
+    pub const ANY_LOCAL: u32 = 1 << 7;
 }
 
 /// Value of the `INTERFACES` map. The agent writes it, the XDP program reads it.

@@ -11,7 +11,6 @@ use std::{
 };
 
 use igmp_wire::abi::PortSet;
-use tokio::sync::mpsc;
 use tracing::error;
 
 use crate::kernel::PortSetMaker;
@@ -23,19 +22,10 @@ pub(super) struct Job {
     pub(super) number: u32,
     /// What the kernel is told.
     pub(super) set: PortSet,
-    /// The devices that are redirected to, by slot and index.
+    /// The devices that are redirected to, by slot and index. None for a set that is over.
     pub(super) devices: Vec<(u32, u32)>,
-    /// Whether somebody waits for it.
+    /// Whether it goes before others.
     pub(super) urgent: bool,
-}
-
-/// A set that was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::agent) struct Made {
-    /// Its number.
-    pub(super) number: u32,
-    /// The order that it was made for.
-    pub(super) version: u64,
 }
 
 /// Who makes sets.
@@ -77,17 +67,17 @@ impl Maker {
     /// # Errors
     ///
     /// Where there can be no further thread.
-    pub(super) fn start(sets: PortSetMaker, made: mpsc::Sender<Made>) -> io::Result<Self> {
+    pub(super) fn start(sets: PortSetMaker) -> io::Result<Self> {
         let workshop = Arc::new(Workshop::default());
         let shared = Arc::clone(&workshop);
         thread::Builder::new()
             .name("port-sets".to_owned())
-            .spawn(move || shared.work(sets, &made))?;
+            .spawn(move || shared.work(sets))?;
         Ok(Self(workshop))
     }
 
-    /// Orders a set, and returns the number of the order.
-    pub(super) fn order(&self, job: Job) -> u64 {
+    /// Orders a set. Earlier orders of the same number are void then.
+    pub(super) fn order(&self, job: Job) {
         let mut orders = self.0.lock();
         let version = orders.order(job.number);
         let queue = if job.urgent {
@@ -98,7 +88,6 @@ impl Maker {
         queue.push_back((version, job));
         drop(orders);
         self.0.news.notify_one();
-        version
     }
 
     /// Does something with a set that makes all earlier orders for it void: `change` is what the kernel is told instead.
@@ -139,7 +128,7 @@ impl Workshop {
         }
     }
 
-    fn work(&self, mut sets: PortSetMaker, made: &mpsc::Sender<Made>) {
+    fn work(&self, mut sets: PortSetMaker) {
         while let Some((version, job)) = self.next() {
             let Job {
                 number, set, devices, ..
@@ -153,9 +142,6 @@ impl Workshop {
             });
             if let Err(error) = outcome {
                 error!("forwarding does not follow: {error}");
-            }
-            if made.blocking_send(Made { number, version }).is_err() {
-                return;
             }
         }
     }

@@ -32,9 +32,10 @@ use std::{
 use igmp_core::{Instant, InterfaceId, Reason};
 use igmp_wire::{
     Refusal,
-    abi::{INCOMING_NONE, InterfaceCounters},
+    abi::{INCOMING_NONE, InterfaceCounters, MAX_LOCAL_GROUPS},
 };
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use self::{
     mrouting::KernelForwarding,
@@ -61,8 +62,6 @@ pub(super) struct Arrivals {
     pub(super) answers: mpsc::Receiver<Answer>,
     /// For [`Agent::take_reading`].
     pub(super) readings: mpsc::Receiver<flows::Reading>,
-    /// For [`Agent::take_made`].
-    pub(super) made: mpsc::Receiver<maker::Made>,
 }
 
 /// Who forwards.
@@ -96,9 +95,8 @@ impl Forwarding {
     pub(super) fn new(config: &Config, kernel: &Kernel, asker: RouteAsker) -> io::Result<(Self, Arrivals)> {
         let (sender, answers) = mpsc::channel(ANSWERS);
         let (flows, readings) = flows::Watch::new();
-        let (maker, made) = mpsc::channel(ANSWERS);
         let engine = match config.forwarding {
-            config::Forwarding::Xdp => Engine::Xdp(Box::new(XdpForwarding::adopt(kernel, maker))),
+            config::Forwarding::Xdp => Engine::Xdp(Box::new(XdpForwarding::adopt(kernel))),
             config::Forwarding::Kernel => {
                 let forwarding = KernelForwarding::open(config.max_entries as usize);
                 Engine::Kernel(Box::new(forwarding.map_err(io::Error::other)?))
@@ -114,14 +112,7 @@ impl Forwarding {
             answers: sender,
             flows,
         };
-        Ok((
-            forwarding,
-            Arrivals {
-                answers,
-                readings,
-                made,
-            },
-        ))
+        Ok((forwarding, Arrivals { answers, readings }))
     }
 }
 
@@ -174,13 +165,6 @@ impl Agent {
         }
     }
 
-    /// Takes in that a port set was made.
-    pub(super) fn take_made(&mut self, made: maker::Made) {
-        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
-            xdp.take_made(&mut self.kernel, clock::now(), made);
-        }
-    }
-
     /// Lets changes of routes count.
     pub(super) fn commit_routes(&mut self) {
         if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
@@ -205,7 +189,14 @@ impl Agent {
 
     /// Takes in which groups sockets of the router have joined.
     pub(super) fn take_local_groups(&mut self, local: Arc<LocalGroups>) {
+        let had_too_many = self.has_too_many_local_groups();
         self.forwarding.local = local;
+        if self.has_too_many_local_groups() && !had_too_many {
+            warn!(
+                "sockets of this machine have joined more than {MAX_LOCAL_GROUPS} groups; multicast data of all groups \
+                 passes to the network stack where they did"
+            );
+        }
         self.reconcile();
     }
 
@@ -318,14 +309,19 @@ impl Agent {
         let now = clock::now();
         let ports = self.ports();
         let upstream = self.upstream();
-        self.attach_classifiers(&ports);
+        self.attach_classifiers();
         let local = self.local_groups();
         let vifs = self.vifs();
         match &mut self.forwarding.engine {
             Engine::None => {}
             Engine::Xdp(xdp) => {
                 xdp.set_local_groups(&mut self.kernel, local);
-                xdp.set_ports(&mut self.kernel, now, ports, upstream);
+                if xdp.set_ports(&mut self.kernel, now, ports, upstream) {
+                    for route in self.router.routes((Ipv4Addr::UNSPECIFIED, None), usize::MAX) {
+                        let slots: Vec<u32> = route.outgoing.iter().map(|interface| interface.0).collect();
+                        xdp.set_route(&mut self.kernel, now, (route.group, route.source), &slots);
+                    }
+                }
             }
             Engine::Kernel(kernel) => {
                 kernel.set_interfaces(now, &vifs, ports.into_keys().collect(), upstream);
@@ -411,11 +407,13 @@ impl Agent {
             .values()
             .filter_map(|served| Some((served.wanted.binding.as_ref()?.shown_ifindex, served.slot?)))
             .collect();
-        let most = igmp_wire::abi::MAX_LOCAL_GROUPS as usize;
+        if self.has_too_many_local_groups() {
+            // Every group counts as one of them then, so that none is missed.
+            return BTreeSet::new();
+        }
         let groups = self.forwarding.local.iter();
         groups
             .filter_map(|&(ifindex, group)| Some((*slots.get(&ifindex)?, group)))
-            .take(most)
             .collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use igmp_wire::abi::{InterfaceFlags, Port};
+use igmp_wire::abi::{InterfaceFlags, MAX_LOCAL_GROUPS, Port};
 use tracing::error;
 
 use super::{
@@ -133,6 +133,10 @@ impl Agent {
             (true, InterfaceFlags::FORWARD),
             (mode == XdpMode::Generic, InterfaceFlags::STACK),
             (is_local, InterfaceFlags::LOCAL_GROUPS),
+            (
+                is_local && self.has_too_many_local_groups(),
+                InterfaceFlags::ANY_LOCAL,
+            ),
             (binding.virtual_pair, InterfaceFlags::PARTIAL_CHECKSUMS),
         ]
         .into_iter()
@@ -140,17 +144,17 @@ impl Agent {
         .fold(0, |flags, (_, flag)| flags | flag)
     }
 
-    /// Attaches the classifier where packets may need it, and detaches it elsewhere.
-    pub(super) fn attach_classifiers(&mut self, ports: &Ports) {
-        const NEEDS: u32 =
-            InterfaceFlags::STACK | InterfaceFlags::LOCAL_GROUPS | InterfaceFlags::PARTIAL_CHECKSUMS;
-        let some_port_needs_it = ports.values().any(|port| !port.redirect);
+    /// Whether sockets of the router have joined more groups than the kernel is told of one by one.
+    pub(super) fn has_too_many_local_groups(&self) -> bool {
+        self.forwarding.local.len() > MAX_LOCAL_GROUPS as usize
+    }
+
+    /// Attaches the classifier wherever packets are forwarded from, and detaches it elsewhere.
+    pub(super) fn attach_classifiers(&mut self) {
         let mut wanted = BTreeMap::new();
         for (name, served) in &self.interfaces {
-            let flags = self.forwarding_flags(name, served);
             if let Some(binding) = &served.wanted.binding
-                && flags != 0
-                && (some_port_needs_it || flags & NEEDS != 0)
+                && self.forwarding_flags(name, served) != 0
                 && let Some(attached) = self.attached.get(&binding.ifindex)
             {
                 wanted.insert(binding.ifindex, attached.name().to_owned());
@@ -163,10 +167,7 @@ impl Agent {
         }
         for (ifindex, name) in wanted {
             if let Err(error) = self.kernel.attach_classifier(ifindex, &name) {
-                error!(
-                    interface = name,
-                    "multicast data that XDP cannot redirect is not forwarded: {error}"
-                );
+                error!(interface = name, "{error}");
             }
         }
     }

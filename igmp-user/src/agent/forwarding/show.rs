@@ -164,10 +164,12 @@ impl Agent {
         let (since, outgoing) = match (route, own) {
             (Some(route), _) => (route.since, route.outgoing),
             // A source without a route of its own goes where its group goes, as far as there are members.
-            (None, Some(own)) => {
-                let of_group = self.route((group, None)).map(|route| route.outgoing);
-                (own.since, of_group.unwrap_or_else(|| own.outgoing.clone()))
-            }
+            (None, Some(own)) => match self.route((group, None)) {
+                Some(of_group) => (own.since, of_group.outgoing),
+                // Without members only a proxy has somewhere to send it.
+                None if self.upstream().is_some() => (own.since, own.outgoing.clone()),
+                None => return None,
+            },
             (None, None) => return None,
         };
         let mut outgoing: Vec<String> = outgoing

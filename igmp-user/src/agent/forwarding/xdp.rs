@@ -1,7 +1,7 @@
 //! The engine `xdp`: keeping the maps of forwarding in step with the routes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet},
     io,
     net::Ipv4Addr,
 };
@@ -11,11 +11,10 @@ use igmp_wire::abi::{
     EMPTY_PORT_SET, ForwardingState, INCOMING_ANY, INCOMING_RPF, Port, PortSet, PortSetFlags, RouteEntry,
     RouteKey,
 };
-use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use super::{
-    maker::{Job, Made, Maker},
+    maker::{Job, Maker},
     port_sets::{KEEP, PortSets},
     sources::Difference,
     table::{RouteId, Table},
@@ -58,47 +57,21 @@ pub(super) struct XdpForwarding {
     prepared: BTreeMap<u32, u32>,
     /// Who makes port sets.
     maker: Option<Maker>,
-    /// Sets that are being made, with the orders for them. Those that were made before are used meanwhile.
-    in_the_making: HashMap<u32, u64>,
-    /// Changes that wait for a set, in the order in which they were told, for each group. All changes of a group wait for
-    /// the first one: out of order they would cost members packets.
-    waiting: HashMap<Ipv4Addr, VecDeque<Change>>,
-    /// The groups whose first change waits for a set.
-    waiting_for: HashMap<u32, Vec<Ipv4Addr>>,
     /// Port sets of an earlier agent, and since when no route has them any more.
     inherited: Option<(Instant, BTreeSet<u32>)>,
     /// Messages about port sets for which there was no number.
     refused: Throttle,
 }
 
-/// How a port set is ordered.
-#[derive(Clone, Copy, Debug)]
-struct Order {
-    /// Whether there was none of that number before, so that changes wait for it.
-    first: bool,
-    /// Whether it goes before others.
-    urgent: bool,
-}
-
-/// A change of a route that the kernel is to be told.
-#[derive(Clone, Copy, Debug)]
-enum Change {
-    /// The route leads to a port set now, and led to another one before.
-    Set {
-        id: RouteId,
-        set: u32,
-        before: Option<u32>,
-    },
-    /// There is no such route any more.
-    Remove { id: RouteId, before: Option<u32> },
-}
-
-impl Change {
-    const fn group(&self) -> Ipv4Addr {
-        match self {
-            Self::Set { id, .. } | Self::Remove { id, .. } => id.0,
-        }
-    }
+/// How a port set is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    /// For the first time, and a route leads there in a moment.
+    First,
+    /// For the first time, before anybody needs it.
+    Ahead,
+    /// Once more, with other ports. The one that there is will do until then.
+    Again,
 }
 
 fn key((group, source): RouteId) -> RouteKey {
@@ -117,11 +90,11 @@ fn report(outcome: Result<(), KernelError>) {
 
 impl XdpForwarding {
     /// Begins with what an earlier agent left in the maps, if there was one: packets go on where they went until the core says otherwise.
-    pub(super) fn adopt(kernel: &Kernel, made: mpsc::Sender<Made>) -> Self {
+    pub(super) fn adopt(kernel: &Kernel) -> Self {
         let maker = kernel
             .port_set_maker()
             .map_err(io::Error::other)
-            .and_then(|sets| Maker::start(sets, made))
+            .and_then(Maker::start)
             .inspect_err(|error| warn!("port sets are made without a thread of their own: {error}"))
             .ok();
         if !kernel.adopted() {
@@ -179,110 +152,48 @@ impl XdpForwarding {
             return false;
         };
         if new {
-            self.make_set(
-                kernel,
-                set,
-                Order {
-                    first: true,
-                    urgent: true,
-                },
-            );
+            self.make_set(kernel, set, Urgency::First);
         }
-        self.unconfirmed.remove(&key(id));
+        let key = key(id);
+        let incoming = if self.upstream.is_some() {
+            INCOMING_ANY
+        } else {
+            INCOMING_RPF
+        };
+        let entry = RouteEntry {
+            port_set: set,
+            incoming,
+        };
+        report(kernel.set_route(key, entry));
+        self.unconfirmed.remove(&key);
         let before = self.table.set(id, set, now);
-        self.change(kernel, now, Change::Set { id, set, before });
+        if let Some(before) = before {
+            self.sets.release(before, now);
+        }
+        self.changed = true;
         before.is_none()
     }
 
     /// Removes a route. Returns whether there was one.
     pub(super) fn remove_route(&mut self, kernel: &mut Kernel, now: Instant, id: RouteId) -> bool {
-        let before = self.table.remove(id).map(|route| route.port_set);
-        self.change(kernel, now, Change::Remove { id, before });
-        before.is_some()
-    }
-
-    /// Carries a change out, or lets it wait for its port set.
-    fn change(&mut self, kernel: &mut Kernel, now: Instant, change: Change) {
-        if let Some(waiting) = self.waiting.get_mut(&change.group()) {
-            waiting.push_back(change);
-        } else if let Some(set) = self.awaited(&change) {
-            self.waiting.insert(change.group(), [change].into());
-            self.waiting_for.entry(set).or_default().push(change.group());
-        } else {
-            self.carry_out(kernel, now, change);
-        }
-    }
-
-    /// The set that a change has to wait for.
-    fn awaited(&self, change: &Change) -> Option<u32> {
-        match change {
-            Change::Set { set, .. } if self.in_the_making.contains_key(set) => Some(*set),
-            Change::Set { .. } | Change::Remove { .. } => None,
-        }
-    }
-
-    fn carry_out(&mut self, kernel: &mut Kernel, now: Instant, change: Change) {
-        let before = match change {
-            Change::Set { id, set, before } => {
-                let incoming = if self.upstream.is_some() {
-                    INCOMING_ANY
-                } else {
-                    INCOMING_RPF
-                };
-                let entry = RouteEntry {
-                    port_set: set,
-                    incoming,
-                };
-                report(kernel.set_route(key(id), entry));
-                before
-            }
-            Change::Remove { id, before } => {
-                report(kernel.remove_route(key(id)));
-                before
-            }
-        };
-        if let Some(before) = before {
-            self.sets.release(before, now);
-        }
+        report(kernel.remove_route(key(id)));
         self.changed = true;
-    }
-
-    /// Takes in that a port set was made, and carries out what waited for it.
-    pub(super) fn take_made(&mut self, kernel: &mut Kernel, now: Instant, made: Made) {
-        if self.in_the_making.get(&made.number) != Some(&made.version) {
-            return;
+        let removed = self.table.remove(id);
+        if let Some(route) = &removed {
+            self.sets.release(route.port_set, now);
         }
-        self.in_the_making.remove(&made.number);
-        self.go_on(kernel, now, made.number);
-        self.commit(kernel);
+        removed.is_some()
     }
 
-    /// Carries out what waited for a set.
-    fn go_on(&mut self, kernel: &mut Kernel, now: Instant, set: u32) {
-        for group in self.waiting_for.remove(&set).unwrap_or_default() {
-            let Some(mut changes) = self.waiting.remove(&group) else {
-                continue;
-            };
-            while let Some(change) = changes.pop_front() {
-                if let Some(set) = self.awaited(&change) {
-                    changes.push_front(change);
-                    self.waiting_for.entry(set).or_default().push(group);
-                    self.waiting.insert(group, changes);
-                    break;
-                }
-                self.carry_out(kernel, now, change);
-            }
-        }
-    }
-
-    /// Takes in which interfaces packets can leave through, and which is the upstream interface.
+    /// Takes in which interfaces packets can leave through, and which is the upstream interface. Returns whether that is
+    /// another one now: then all routes are to be set once more.
     pub(super) fn set_ports(
         &mut self,
         kernel: &mut Kernel,
         now: Instant,
         ports: Ports,
         upstream: Option<u32>,
-    ) {
+    ) -> bool {
         let slots: BTreeSet<u32> = self.ports.keys().chain(ports.keys()).copied().collect();
         let before = std::mem::replace(&mut self.ports, ports);
         let mut sets = BTreeSet::new();
@@ -295,13 +206,13 @@ impl XdpForwarding {
             }
         }
         for set in sets {
-            let first = self.in_the_making.contains_key(&set);
-            self.make_set(kernel, set, Order { first, urgent: first });
+            self.make_set(kernel, set, Urgency::Again);
         }
+        let other_upstream = self.upstream != upstream;
         let gone: Vec<u32> = self
             .prepared
             .keys()
-            .filter(|slot| !self.ports.contains_key(slot) || self.upstream != upstream)
+            .filter(|slot| other_upstream || !self.ports.contains_key(slot))
             .copied()
             .collect();
         for slot in gone {
@@ -309,34 +220,22 @@ impl XdpForwarding {
                 self.sets.release(set, now);
             }
         }
-        if self.upstream != upstream {
+        if other_upstream {
             self.set_upstream(kernel, now, upstream);
         }
+        other_upstream
     }
 
     fn set_upstream(&mut self, kernel: &mut Kernel, now: Instant, upstream: Option<u32>) {
-        let before = std::mem::replace(&mut self.upstream, upstream);
+        self.upstream = upstream;
         let own: Vec<u32> = upstream.into_iter().collect();
         if let Some((set, new)) = self.sets.acquire(&own) {
             if new {
-                // Packets may go there from now on.
-                let (set_made, devices) = self.describe(set);
-                report(kernel.set_port_set(set, &set_made, &devices));
+                self.make_set(kernel, set, Urgency::First);
             }
             self.sets.release(self.state.default_port_set, now);
             self.state.default_port_set = set;
             self.changed = true;
-        }
-        let routes: Vec<(RouteId, Vec<u32>)> = self
-            .table
-            .from((Ipv4Addr::UNSPECIFIED, None))
-            .map(|(id, route)| {
-                let slots = self.sets.slots(route.port_set).iter().copied();
-                (id, slots.filter(|&slot| Some(slot) != before).collect())
-            })
-            .collect();
-        for (id, outgoing) in routes {
-            self.set_route(kernel, now, id, &outgoing);
         }
     }
 
@@ -387,14 +286,7 @@ impl XdpForwarding {
             if let Some((set, new)) = self.sets.acquire(&slots) {
                 self.prepared.insert(slot, set);
                 if new {
-                    self.make_set(
-                        kernel,
-                        set,
-                        Order {
-                            first: true,
-                            urgent: false,
-                        },
-                    );
+                    self.make_set(kernel, set, Urgency::Ahead);
                 }
             }
         }
@@ -403,14 +295,11 @@ impl XdpForwarding {
     /// Frees port sets that have had no route for long.
     pub(super) fn free_sets(&mut self, kernel: &mut Kernel, now: Instant) {
         for set in self.sets.take_idle(now) {
-            self.in_the_making.remove(&set);
-            self.tell(kernel, set, &PortSet::default());
+            self.empty(kernel, set);
         }
-        // Routes of the earlier agent lead there as long as changes wait.
-        let is_over = |since: Instant| self.waiting.is_empty() && now.since(since) >= KEEP;
-        if let Some((_, sets)) = self.inherited.take_if(|(since, _)| is_over(*since)) {
+        if let Some((_, sets)) = self.inherited.take_if(|(since, _)| now.since(*since) >= KEEP) {
             for set in sets.into_iter().filter(|&set| !self.sets.contains(set)) {
-                self.tell(kernel, set, &PortSet::default());
+                self.empty(kernel, set);
             }
         }
     }
@@ -426,34 +315,44 @@ impl XdpForwarding {
         slots.into_iter().collect()
     }
 
-    /// Makes a port set, or makes it anew: in a thread of its own where that takes long.
-    fn make_set(&mut self, kernel: &mut Kernel, number: u32, Order { first, urgent }: Order) {
+    /// Makes a port set, or makes it anew.
+    fn make_set(&self, kernel: &mut Kernel, number: u32, urgency: Urgency) {
         if number == EMPTY_PORT_SET {
             return;
         }
-        let (set, devices) = self.describe(number);
-        match &self.maker {
-            Some(maker) if !devices.is_empty() => {
-                let version = maker.order(Job {
-                    number,
-                    set,
-                    devices,
-                    urgent,
-                });
-                if first {
-                    self.in_the_making.insert(number, version);
-                }
-            }
-            _ => {
-                // A set that is not redirected to is made at once.
-                if devices.is_empty() {
-                    self.tell(kernel, number, &set);
-                } else {
-                    report(kernel.set_port_set(number, &set, &devices));
-                }
-                self.in_the_making.remove(&number);
-                self.go_on(kernel, clock::now(), number);
-            }
+        let (mut set, devices) = self.describe(number);
+        let Some(maker) = &self.maker else {
+            report(kernel.set_port_set(number, &set, &devices));
+            return;
+        };
+        if devices.is_empty() {
+            self.tell(kernel, number, &set);
+            return;
+        }
+        if urgency != Urgency::Again {
+            // Packets may go there in a moment. Until there is something to redirect to, the stack carries them.
+            set.flags |= PortSetFlags::STACK;
+            self.tell(kernel, number, &set);
+            set.flags &= !PortSetFlags::STACK;
+        }
+        maker.order(Job {
+            number,
+            set,
+            devices,
+            urgent: urgency == Urgency::First,
+        });
+    }
+
+    /// Empties a port set that no route has any more.
+    fn empty(&self, kernel: &mut Kernel, number: u32) {
+        self.tell(kernel, number, &PortSet::default());
+        if let Some(maker) = &self.maker {
+            maker.order(Job {
+                number,
+                set: PortSet::default(),
+                devices: Vec::new(),
+                urgent: false,
+            });
         }
     }
 
