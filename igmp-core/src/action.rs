@@ -47,8 +47,10 @@ pub enum Action {
     },
     /// Where packets of the group go from now on: out of these interfaces but the one that they came in on.
     ///
-    /// The route of the source, where there is one, goes before that of the group. A source that must not reach an
-    /// interface which wants all others has a route of its own, and its list may be empty. Only what changed is told.
+    /// The route of the source, where there is one, takes precedence over that of the group. A source that must not reach an
+    /// interface which wants all others has a route of its own, and its list may be empty. Only what changed is told, and
+    /// of a group as much as there is to tell in one go: carried out in order, the actions lead each source over from its
+    /// old ports to its new ones in one step, although one route comes after the other.
     SetRoute {
         /// The group.
         group: Ipv4Addr,

@@ -108,7 +108,7 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
     let socket = ControlSocket::bind(&config.control_socket)?;
     let interfaces = netlink::watch().await?;
     let routes = netlink::watch_routes().await?;
-    let local_groups = watch::channel(std::sync::Arc::default()).1;
+    let local_groups = netlink::watch_local_groups().await?;
     let asker = netlink::RouteAsker::new()?;
     let mut kernel = Kernel::load(&LoadOptions {
         max_groups: config.max_groups,
@@ -144,7 +144,7 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
         packets,
         monitor,
         asker,
-    });
+    })?;
     let outcome = agent
         .run(Inputs {
             interfaces,

@@ -1,8 +1,14 @@
 //! What igmpd learns from the kernel through netlink, held against what `ip` and `ethtool` did to it.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, process::Command, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use igmp_user::netlink::{self, Link, RouteTable, RouteVia, Snapshot};
+use igmp_user::netlink::{self, Link, LocalGroups, RouteTable, RouteVia, Snapshot};
 use ipnet::Ipv4Net;
 use tests::{Namespace, Network, PATIENCE, process};
 use tokio::{sync::watch::Receiver, time::timeout};
@@ -293,5 +299,71 @@ fn the_kernel_tells_the_way() {
             chosen.insert(answer);
         }
         assert_eq!(chosen, BTreeSet::from([lan0, lan1]));
+    });
+}
+
+#[test]
+fn local_groups_are_followed() {
+    let network = Network::new();
+    let router = network.namespace("router");
+    let host = network.host("host", [10, 1, 1, 2], &router, "lan0");
+    let eth0 = host.namespace().index("eth0");
+    let [any, some, early] = [1, 2, 3].map(|last| Ipv4Addr::new(239, 1, 1, last));
+    let _early = host.join(early);
+    inside(host.namespace(), async || {
+        let mut groups = netlink::watch_local_groups().await.expect("the groups");
+        assert_eq!(
+            *groups.borrow_and_update().as_ref(),
+            LocalGroups::from([(eth0, early)]),
+            "224.0.0.1 is left out"
+        );
+        let mut expect = async |wanted: &[Ipv4Addr]| {
+            let wanted: LocalGroups = wanted.iter().map(|group| (eth0, *group)).collect();
+            let is_right = |now: &LocalGroups| (*now == wanted).then_some(());
+            until(&format!("{wanted:?}"), &mut groups, is_right).await;
+        };
+        let membership = host.join(any);
+        expect(&[any, early]).await;
+        let of_a_source = host.join_source(some, [192, 0, 2, 1].into());
+        expect(&[any, some, early]).await;
+        drop(membership);
+        expect(&[some, early]).await;
+        let many: Vec<_> = (0..1_000)
+            .map(|number| Ipv4Addr::from((232 << 24) + 256 + number))
+            .collect();
+        let membership = host.join_all(many.iter().copied());
+        expect(&[many.as_slice(), &[some, early]].concat()).await;
+        drop((membership, of_a_source));
+        expect(&[early]).await;
+        router.ip("link delete lan0");
+        expect(&[]).await;
+    });
+}
+
+// Half of them may take longer, because the machine may be busy with other things.
+#[test]
+fn a_local_group_is_seen_within_50_ms() {
+    let network = Network::new();
+    let router = network.namespace("router");
+    let host = network.host("host", [10, 1, 1, 2], &router, "lan0");
+    let eth0 = host.namespace().index("eth0");
+    inside(host.namespace(), async || {
+        let mut groups = netlink::watch_local_groups().await.expect("the groups");
+        let mut delays = Vec::new();
+        for last in 1..=15 {
+            let group = Ipv4Addr::new(239, 1, 1, last);
+            let start = Instant::now();
+            let membership = host.join(group);
+            let is_there = |now: &LocalGroups| now.contains(&(eth0, group)).then_some(());
+            until("the group", &mut groups, is_there).await;
+            delays.push(start.elapsed());
+            drop(membership);
+            let is_gone = |now: &LocalGroups| now.is_empty().then_some(());
+            until("it to be gone", &mut groups, is_gone).await;
+        }
+        delays.sort_unstable();
+        let median = delays[delays.len() / 2];
+        println!("a join is seen after {median:?} (median)");
+        assert!(median < Duration::from_millis(50), "{delays:?}");
     });
 }

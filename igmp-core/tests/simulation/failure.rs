@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Forwarding,
     /// The kernel's maps differ from what the core knows.
     Maps,
+    /// The routes that were told differ from those that follow from what the core knows of its groups.
+    Routes,
     /// The kernel wakes the agent, or the querier asks, though nothing changes.
     Noise,
 }

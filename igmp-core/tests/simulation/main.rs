@@ -17,6 +17,7 @@
 //! | `host`, `router`, `kernel` | those on the link; a router is a core with an agent and a kernel |
 //! | `link`, `message` | the network between them, and what is said on it |
 //! | `ledger` | what a router owes by what it has received |
+//! | `routes` | where a router sends packets, as it was told and as it follows from what is known of its groups |
 //! | `failure`, `trace` | what a check found, and what led to it |
 //! | `sabotage` | faults that the checks have to find |
 
@@ -28,6 +29,8 @@ mod link;
 mod message;
 mod rng;
 mod router;
+#[path = "../routes/mod.rs"]
+mod routes;
 mod sabotage;
 mod scenario;
 mod trace;
@@ -161,9 +164,9 @@ fn members_get_their_traffic_and_no_group_outlives_them() {
 /// A check is worth something if it can fail: each fault that is put in is found, and by a check that is about it.
 #[test]
 fn every_fault_is_found() {
-    use Kind::{Forwarding, GroupOutlived, Maps, MemberStarved, Noise, Outlived, Querier, Starved};
+    use Kind::{Forwarding, GroupOutlived, Maps, MemberStarved, Noise, Outlived, Querier, Routes, Starved};
 
-    let faults: [(Sabotage, &[Kind]); 12] = [
+    let faults: [(Sabotage, &[Kind]); 14] = [
         (Sabotage::DropRefreshes, &[Starved, MemberStarved]),
         (Sabotage::IgnoreLeaves, &[Outlived, GroupOutlived]),
         (
@@ -179,6 +182,8 @@ fn every_fault_is_found() {
         (Sabotage::KeepSources, &[Maps, Outlived]),
         (Sabotage::RefreshAlways, &[Starved, Outlived, Forwarding]),
         (Sabotage::RefreshNever, &[Noise]),
+        (Sabotage::KeepRoutes, &[Routes]),
+        (Sabotage::LoseBlocks, &[Routes]),
     ];
     for (sabotage, expected) in faults {
         let mut kinds = Vec::new();

@@ -27,4 +27,8 @@ pub(crate) enum Sabotage {
     RefreshAlways,
     /// The kernel hands every report over whether or not the core says that it may refresh.
     RefreshNever,
+    /// Routes that are needed no longer stay.
+    KeepRoutes,
+    /// Routes of blocked sources do not arrive.
+    LoseBlocks,
 }

@@ -34,9 +34,10 @@ mod translate;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    future::ready,
+    future::{pending, ready},
     io,
     net::Ipv4Addr,
+    os::fd::OwnedFd,
     path::PathBuf,
     sync::Arc,
 };
@@ -44,7 +45,10 @@ use std::{
 use igmp_core::{Action, Duration, Event, Instant, Router};
 use igmp_wire::abi::{EventKind, InterfaceKey};
 use tokio::{
-    io::Interest,
+    io::{
+        Interest,
+        unix::{AsyncFd, AsyncFdReadyGuard},
+    },
     select,
     sync::{broadcast, mpsc, watch},
     task::yield_now,
@@ -54,11 +58,7 @@ use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::{Forwarding, LocalGroups},
-    reconcile::Attached,
-    served::Served,
-    signals::Received,
-    slots::Slots,
+    forwarding::Forwarding, reconcile::Attached, served::Served, signals::Received, slots::Slots,
     throttle::Throttle,
 };
 use crate::{
@@ -66,7 +66,7 @@ use crate::{
     config::Config,
     control::Request,
     kernel::Kernel,
-    netlink::{RouteAsker, RouteTable, Snapshot},
+    netlink::{LocalGroups, RouteAsker, RouteTable, Snapshot},
     readiness,
     sys::PacketSocket,
 };
@@ -154,7 +154,11 @@ pub struct Agent {
 
 impl Agent {
     /// Puts the agent together. Nothing is attached before [`run`](Self::run).
-    pub fn new(parts: Parts) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Where the engine that is configured to carry multicast data cannot be had.
+    pub fn new(parts: Parts) -> io::Result<Self> {
         let Parts {
             config,
             config_path,
@@ -163,9 +167,9 @@ impl Agent {
             monitor,
             asker,
         } = parts;
-        let (forwarding, answers) = Forwarding::new(config.forwarding, &kernel, asker);
+        let (forwarding, answers) = Forwarding::new(&config, &kernel, asker)?;
         let router = Router::with_capacity(config.max_groups as usize, config.max_entries as usize);
-        Self {
+        Ok(Self {
             config,
             config_path,
             kernel,
@@ -192,7 +196,7 @@ impl Agent {
             forwarding,
             answers: Some(answers),
             querier_changed: false,
-        }
+        })
     }
 
     /// Attaches and serves until SIGTERM or SIGINT.
@@ -209,6 +213,10 @@ impl Agent {
             mut signals,
         } = inputs;
         let ring = readiness::of(self.kernel.event_fd().try_clone_to_owned()?, Interest::READABLE)?;
+        let upcalls = match self.upcall_fd() {
+            Some(fd) => Some(readiness::of(fd?, Interest::READABLE)?),
+            None => None,
+        };
         for sentence in self.config.not_in_this_version() {
             warn!("{sentence}");
         }
@@ -255,6 +263,13 @@ impl Agent {
                         // The task that follows the kernel's interfaces has said why it ended.
                         return Err(io::Error::other("the kernel's interfaces cannot be followed any more"));
                     }
+                }
+                readable = readable(upcalls.as_ref()) => {
+                    let mut readable = readable?;
+                    if self.answer_upcalls() {
+                        readable.clear_ready();
+                    }
+                    yield_now().await;
                 }
                 Ok(()) = routes.changed() => {
                     let table = routes.borrow_and_update().clone();
@@ -349,10 +364,15 @@ impl Agent {
             tick_at,
             ..
         } = self;
-        [router.poll_timeout(), kernel.next_removal(), *scan_at]
-            .into_iter()
-            .flatten()
-            .fold(*tick_at, Instant::min)
+        [
+            router.poll_timeout(),
+            kernel.next_removal(),
+            *scan_at,
+            self.forwarding.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(*tick_at, Instant::min)
     }
 
     /// Serves what is due.
@@ -364,6 +384,7 @@ impl Agent {
         }
         self.carry_out(now);
         self.finish_removals(now);
+        self.serve_forwarding(now);
         if self.scan_at.is_some_and(|due| due <= now) {
             self.scan();
         }
@@ -387,5 +408,13 @@ impl Agent {
     fn publish(&self, event: MonitorEvent) {
         // It fails where nobody listens.
         let _ = self.monitor.send(Arc::new(event));
+    }
+}
+
+/// Waits until a descriptor that there may be is readable.
+async fn readable(watched: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+    match watched {
+        Some(watched) => watched.readable().await,
+        None => pending().await,
     }
 }

@@ -159,7 +159,8 @@ impl Agent {
         }
     }
 
-    fn statistics(&self) -> Statistics {
+    fn statistics(&mut self) -> Statistics {
+        let carried = self.carried_by_kernel();
         let interface = self
             .interfaces
             .iter()
@@ -170,6 +171,9 @@ impl Agent {
                 let refused = served.refused_before + self.refused_by_core(InterfaceId(slot));
                 if let Some(limit) = counters.dropped.get_mut(igmp_wire::Refusal::Limit as usize) {
                     *limit += refused;
+                }
+                if let Some(carried) = carried.get(&slot) {
+                    counters.add(carried);
                 }
                 Some(InterfaceStatistics::new(name, &counters, served.sent))
             })

@@ -14,7 +14,8 @@ pub struct Routes {
     pub route: Vec<Route>,
 }
 
-/// Where the packets of a group, or of one source of it, go.
+/// Where the packets of a group, or of one source of it, go. Sources that send are listed although they have no route of
+/// their own: they go where their group goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Route {
@@ -27,7 +28,8 @@ pub struct Route {
     pub incoming_interface: Option<String>,
     /// The interfaces that packets go out of, by name. An empty list is that of a source that nobody wants.
     pub outgoing_interface: Vec<String>,
-    /// Packets that it has carried, each counted once, however many interfaces it went out of.
+    /// Packets that it has carried, each counted once, however many interfaces it went out of. The route of a group
+    /// counts those of all sources that have no route of their own.
     pub packets: u64,
     /// Bytes of those packets, from the IP header on.
     pub bytes: u64,

@@ -22,8 +22,8 @@ impl<S: RoutingSocket> KernelRouting<S> {
     pub fn set_interfaces(&mut self, now: Instant, wanted: &BTreeMap<u32, VifWanted>) -> Vec<InterfaceError> {
         self.unserved
             .retain(|slot, name| wanted.get(slot).is_some_and(|wanted| wanted.name == *name));
-        if self.drop_vifs(now, wanted) {
-            // Before their numbers mean other interfaces.
+        if self.drop_vifs(wanted) {
+            // Before their numbers mean other interfaces. Flows that arrived there lose their entry.
             self.refresh_all(now);
         }
         let mut errors = Vec::new();
@@ -57,7 +57,7 @@ impl<S: RoutingSocket> KernelRouting<S> {
     }
 
     /// Takes back the virtual interfaces that are not wanted as they are. `false` where there were none.
-    fn drop_vifs(&mut self, now: Instant, wanted: &BTreeMap<u32, VifWanted>) -> bool {
+    fn drop_vifs(&mut self, wanted: &BTreeMap<u32, VifWanted>) -> bool {
         let known: Vec<_> = self
             .vifs
             .iter()
@@ -73,15 +73,6 @@ impl<S: RoutingSocket> KernelRouting<S> {
             let forwarded = self.vif_forwarded(number);
             if let Some(record) = self.slots.get_mut(&vif.slot) {
                 add(&mut record.counted.forwarded, forwarded);
-            }
-            for flow in self.entries.flows() {
-                let arrives = self
-                    .entries
-                    .get(flow)
-                    .is_some_and(|entry| entry.incoming == vif.slot);
-                if arrives {
-                    self.remove(now, flow);
-                }
             }
             // The kernel may have been first.
             let _ = self.socket.remove_vif(number);

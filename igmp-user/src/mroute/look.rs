@@ -4,7 +4,7 @@ use igmp_core::{Duration, Instant};
 
 use super::{
     Flow, KernelRouting, RouteView, RoutingSocket, Traffic,
-    entry::{Path, Refused},
+    entry::{Path, Progress, Refused},
 };
 
 /// After this time without packets a flow has ended (Keepalive_Period, RFC 7761 §4.11).
@@ -53,11 +53,13 @@ impl<S: RoutingSocket> KernelRouting<S> {
             if due > now {
                 return;
             }
-            self.settle(now, flow);
-            let ended = self
-                .entries
-                .get(flow)
-                .is_none_or(|entry| entry.active + IDLE <= now);
+            let progress = self.settle(now, flow).unwrap_or_default();
+            let ended = self.entries.get(flow).is_none_or(|entry| {
+                // Where any interface will do and packets arrive on other ones only, the flow has moved.
+                let moved =
+                    entry.path == Path::Arrival && progress.accepted.packets == 0 && progress.wrong > 0;
+                moved || entry.active + IDLE <= now
+            });
             if ended {
                 self.forget(flow);
             } else {
@@ -107,17 +109,13 @@ impl<S: RoutingSocket> KernelRouting<S> {
         })
     }
 
-    /// Reads the counters of an entry and adds up what happened since the last time.
-    pub(super) fn settle(&mut self, now: Instant, flow: Flow) {
+    /// Reads the counters of an entry, adds up what happened since the last time, and returns it.
+    pub(super) fn settle(&mut self, now: Instant, flow: Flow) -> Option<Progress> {
         // Without an answer somebody else removed the kernel's entry; its flow ends here unless the kernel asks again.
-        let Ok(counters) = self.socket.entry_counters(flow) else {
-            return;
-        };
-        let settled = self.entries.update(flow, |entry| {
+        let counters = self.socket.entry_counters(flow).ok()?;
+        let (progress, refused, incoming, wrong) = self.entries.update(flow, |entry| {
             let progress = entry.progress(counters);
-            // Where any interface will do, a flow that moved to another one has ended here.
-            let follows = entry.path == Path::Arrival;
-            if progress.accepted.packets > 0 || (progress.wrong > 0 && !follows) {
+            if progress != Progress::default() {
                 entry.active = now;
             }
             let refused = entry.refused();
@@ -125,10 +123,7 @@ impl<S: RoutingSocket> KernelRouting<S> {
                 add(&mut entry.forwarded, progress.accepted);
             }
             (progress, refused, entry.incoming, entry.wrong)
-        });
-        let Some((progress, refused, incoming, wrong)) = settled else {
-            return;
-        };
+        })?;
         if let Some(record) = self.slots.get_mut(&incoming) {
             match refused {
                 Some(Refused::Rpf) => record.counted.rpf += progress.accepted.packets,
@@ -140,6 +135,7 @@ impl<S: RoutingSocket> KernelRouting<S> {
         if let Some(record) = self.slots.get_mut(&wrong.unwrap_or(incoming)) {
             record.counted.rpf += progress.wrong;
         }
+        Some(progress)
     }
 
     fn view(&self, flow: Flow) -> Option<RouteView> {

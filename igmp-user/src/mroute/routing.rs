@@ -140,6 +140,15 @@ impl<S: RoutingSocket> KernelRouting<S> {
         }
     }
 
+    /// Sets where packets of groups without a route go: the upstream interface of a proxy (RFC 4605 §4.3).
+    pub fn set_default(&mut self, now: Instant, outgoing: &[u32]) {
+        if self.routes.set_default(outgoing) {
+            for flow in self.entries.flows() {
+                self.refresh(now, flow);
+            }
+        }
+    }
+
     /// Removes a route.
     pub fn remove_route(&mut self, now: Instant, group: Ipv4Addr, source: Option<Ipv4Addr>) {
         if self.routes.remove(group, source) {

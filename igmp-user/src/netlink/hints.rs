@@ -4,7 +4,11 @@ use std::{io, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use rtnetlink::sys::{AsyncSocket, AsyncSocketExt, Socket, SocketAddr, TokioSocket};
-use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep},
+};
 use tracing::warn;
 
 /// How long to wait after a socket that failed.
@@ -55,6 +59,19 @@ impl Hints {
             }
         });
         Ok(())
+    }
+
+    /// Gives a hint once in each period, for what the kernel does not notify of.
+    pub(super) fn every(&mut self, period: Duration) {
+        let given = Arc::clone(&self.given);
+        self.givers.spawn(async move {
+            let mut ticks = interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                given.notify_one();
+            }
+        });
     }
 
     /// Waits until there is one, and takes it.

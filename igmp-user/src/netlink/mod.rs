@@ -8,7 +8,9 @@ mod asker;
 mod error;
 mod follow;
 mod hints;
+mod local_groups;
 mod netdev;
+mod request;
 mod routes;
 mod snapshot;
 mod watch;
@@ -16,6 +18,7 @@ mod watch_routes;
 
 pub use asker::RouteAsker;
 pub use error::NetlinkError;
+pub use local_groups::{LocalGroups, watch_local_groups};
 pub use routes::{Route, RouteTable, RouteVia};
 pub use snapshot::{Link, Snapshot, VlanOf};
 pub use watch::watch;

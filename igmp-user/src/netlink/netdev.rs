@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::StreamExt;
 use netlink_packet_generic::{
     GenlFamily, GenlHeader, GenlMessage,
     ctrl::{
@@ -13,16 +12,16 @@ use netlink_packet_generic::{
     },
 };
 use rtnetlink::{
-    Error,
-    packet_core::{
-        DecodeError, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
-        NetlinkPayload, NetlinkSerializable, NlasIterator, ParseableParametrized, parse_u32, parse_u64,
-    },
-    proto::{ConnectionHandle, new_connection},
-    sys::{SocketAddr, protocols::NETLINK_GENERIC},
+    packet_core::{DecodeError, Emitable, NlasIterator, ParseableParametrized, parse_u32, parse_u64},
+    proto::ConnectionHandle,
+    sys::protocols::NETLINK_GENERIC,
 };
 
-use super::{NetlinkError, error::errno};
+use super::{
+    NetlinkError,
+    error::errno,
+    request::{connect, dump, get},
+};
 
 const NAME: &str = "netdev";
 /// The multicast group of `NETDEV_CMD_DEV_CHANGE_NTF`.
@@ -49,7 +48,7 @@ impl NetdevFamily {
             cmd: GenlCtrlCmd::GetFamily,
             nlas: vec![GenlCtrlAttrs::FamilyName(NAME.to_owned())],
         });
-        let answers = match answers(&connect()?, request, 0).await {
+        let answers = match get(&connect(NETLINK_GENERIC)?, request).await {
             Ok(answers) => answers,
             Err(error) if errno(&error) == Some(libc::ENOENT) => return Ok(None),
             Err(error) => return Err(NetlinkError::dump("generic netlink families")(error)),
@@ -69,7 +68,7 @@ impl NetdevFamily {
         let Some(id) = id else {
             return Ok(None);
         };
-        let handle = connect()?;
+        let handle = connect(NETLINK_GENERIC)?;
         Ok(Some(Self { handle, id, mgmt }))
     }
 
@@ -82,9 +81,7 @@ impl NetdevFamily {
     pub(super) async fn redirect_targets(&self) -> Result<BTreeSet<u32>, NetlinkError> {
         let mut request = GenlMessage::from_payload(Device::default());
         request.set_resolved_family_id(self.id);
-        // The kernel forgets NLM_F_MULTI in these answers (genlmsg_iput), so the first would pass for the only one. Where
-        // an acknowledgement is asked for, answers go on until NLMSG_DONE, which comes in place of it.
-        let devices = answers(&self.handle, request, NLM_F_DUMP | NLM_F_ACK)
+        let devices = dump(&self.handle, request)
             .await
             .map_err(NetlinkError::dump("XDP features"))?;
         Ok(devices
@@ -138,39 +135,6 @@ impl ParseableParametrized<[u8], GenlHeader> for Device {
         }
         Ok(device)
     }
-}
-
-fn connect<T>() -> Result<ConnectionHandle<T>, NetlinkError>
-where
-    T: NetlinkSerializable + NetlinkDeserializable + std::fmt::Debug + Unpin + Send + 'static,
-{
-    let (connection, handle, _) = new_connection(NETLINK_GENERIC)?;
-    tokio::spawn(connection);
-    Ok(handle)
-}
-
-async fn answers<F>(
-    handle: &ConnectionHandle<GenlMessage<F>>,
-    request: GenlMessage<F>,
-    flags: u16,
-) -> Result<Vec<GenlMessage<F>>, Error>
-where
-    F: GenlFamily + Emitable + ParseableParametrized<[u8], GenlHeader> + std::fmt::Debug,
-{
-    let mut message = NetlinkMessage::from(request);
-    message.header.flags = NLM_F_REQUEST | flags;
-    let mut stream = handle
-        .request(message, SocketAddr::new(0, 0))
-        .map_err(|_| Error::RequestFailed)?;
-    let mut answers = Vec::new();
-    while let Some(answer) = stream.next().await {
-        match answer.payload {
-            NetlinkPayload::InnerMessage(inner) => answers.push(inner),
-            NetlinkPayload::Error(error) => return Err(Error::NetlinkError(error)),
-            _ => {}
-        }
-    }
-    Ok(answers)
 }
 
 fn id_if_named(group: &[McastGrpAttrs], wanted: &str) -> Option<u32> {

@@ -7,12 +7,15 @@ use anyhow::{Context, Result};
 use super::HOST_INTERFACE;
 use super::membership::Membership;
 use super::netns::Namespace;
+use super::sender::PORT;
+use super::tap::Tap;
 
 /// A host, with the router's end of its link.
 pub(crate) struct Host {
     namespace: Namespace,
     version: u8,
     router_interface: String,
+    tap: Tap,
 }
 
 impl Host {
@@ -25,42 +28,24 @@ impl Host {
         let namespace = Namespace::create(name)?;
         let router_interface = format!("lan{version}");
         // The version has to be set before the interface comes up: with the first address the kernel joins groups.
-        router.ip(&[
-            "link",
-            "add",
-            &router_interface,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            HOST_INTERFACE,
-            "netns",
-            namespace.name(),
-        ])?;
+        router.link(&router_interface, &namespace, HOST_INTERFACE)?;
         for interface in ["all", HOST_INTERFACE] {
             namespace.set_ipv4(interface, "force_igmp_version", &version.to_string())?;
         }
+        let tap = namespace.enter(Tap::open)?;
         let host = Self {
             namespace,
             version,
             router_interface,
+            tap,
         };
-        router.ip(&[
-            "address",
-            "add",
-            &format!("{}/24", host.router_address()),
-            "dev",
-            &host.router_interface,
-        ])?;
-        host.namespace.ip(&[
-            "address",
-            "add",
-            &format!("{}/24", host.address()),
-            "dev",
-            HOST_INTERFACE,
-        ])?;
+        router.address(&host.router_interface, host.router_address())?;
+        host.namespace.address(HOST_INTERFACE, host.address())?;
         host.namespace.ip(&["link", "set", HOST_INTERFACE, "up"])?;
         router.ip(&["link", "set", &host.router_interface, "up"])?;
+        // Many distributions make the kernel refuse packets from where it has no route to, multicast ones as well.
+        let gateway = host.router_address().to_string();
+        host.namespace.ip(&["route", "add", "default", "via", &gateway])?;
         Ok(host)
     }
 
@@ -89,7 +74,13 @@ impl Host {
         Ipv4Addr::new(10, self.version, 0, 1)
     }
 
-    /// Joins `group` with a socket of the host: from any source when `sources` is empty, else from these alone.
+    /// What reaches its interface.
+    pub(crate) fn tap(&self) -> &Tap {
+        &self.tap
+    }
+
+    /// Joins `group` with a socket of the host, which reads its streams: from any source when `sources` is empty, else
+    /// from these alone.
     ///
     /// # Errors
     ///
@@ -98,7 +89,9 @@ impl Host {
         self.namespace.enter(|| {
             let index = nix::net::if_::if_nametoindex(HOST_INTERFACE)
                 .with_context(|| format!("the host {} has lost its interface", self.namespace.name()))?;
-            Membership::join(group, sources, index)
+            let membership = Membership::join(group, sources, index)?;
+            membership.listen(PORT)?;
+            Ok(membership)
         })
     }
 }

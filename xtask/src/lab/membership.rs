@@ -1,18 +1,22 @@
 //! A real membership of a real socket: what makes the kernel send IGMP reports.
 
+use std::io;
 use std::mem::size_of;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, Result};
 use nix::setsockopt_impl;
 use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::SetStruct;
-use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
+use nix::sys::socket::sockopt::{RcvBufForce, SetStruct};
+use socket2::{Domain, InterfaceIndexOrAddress, SockRef, Socket, Type};
+
+use super::sender::Stream;
+use super::tap::BUFFER;
 
 /// A membership of one group; the kernel leaves the group when it is dropped.
 pub(crate) struct Membership {
-    socket: Socket,
+    socket: UdpSocket,
     group: Ipv4Addr,
     interface: u32,
 }
@@ -26,13 +30,12 @@ impl Membership {
     pub(crate) fn join(group: Ipv4Addr, sources: &[Ipv4Addr], interface: u32) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).context("cannot open a UDP socket")?;
         let membership = Self {
-            socket,
+            socket: socket.into(),
             group,
             interface,
         };
         if sources.is_empty() {
-            membership
-                .socket
+            SockRef::from(&membership.socket)
                 .join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface))
                 .with_context(|| format!("cannot join {group}"))?;
         }
@@ -40,6 +43,46 @@ impl Membership {
             membership.add_source(*source)?;
         }
         Ok(membership)
+    }
+
+    /// From now on the socket receives what comes to the group and this port.
+    ///
+    /// # Errors
+    ///
+    /// When the port is taken.
+    pub(crate) fn listen(&self, port: u16) -> Result<()> {
+        setsockopt(&self.socket, RcvBufForce, &BUFFER).context("cannot enlarge a UDP socket's buffer")?;
+        self.socket
+            .set_nonblocking(true)
+            .context("cannot make a UDP socket nonblocking")?;
+        let address = SocketAddrV4::new(self.group, port);
+        SockRef::from(&self.socket)
+            .bind(&address.into())
+            .with_context(|| format!("cannot listen on {address}"))
+    }
+
+    /// Hands over the payload of all that the socket has received since the last time.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to tell.
+    pub(crate) fn drain(&self, mut each: impl FnMut(Stream, &[u8])) -> Result<()> {
+        let mut buffer = [0; 1 << 11];
+        loop {
+            match self.socket.recv_from(&mut buffer) {
+                Ok((len, SocketAddr::V4(sender))) => {
+                    let stream = Stream {
+                        source: *sender.ip(),
+                        group: self.group,
+                    };
+                    each(stream, &buffer[..len]);
+                }
+                // An IPv4 socket has no other senders.
+                Ok((_, SocketAddr::V6(_))) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error).with_context(|| format!("cannot receive {}", self.group)),
+            }
+        }
     }
 
     /// Asks for one more source (`MCAST_JOIN_SOURCE_GROUP`).

@@ -1,21 +1,26 @@
-//! A lab on one machine: a router and three hosts in network namespaces of their own, joined by virtual links.
+//! A lab on one machine: a sender, a router and three hosts in network namespaces of their own, joined by virtual links.
 //!
 //! ```text
-//!   igmp-lab-PID-v1  eth0 ────── lan1 ┐
-//!   igmp-lab-PID-v2  eth0 ────── lan2 ├ igmp-lab-PID-router: igmpd, XDP on lan1, lan2, lan3
-//!   igmp-lab-PID-v3  eth0 ────── lan3 ┘
+//!                                     igmp-lab-PID-router       ┌ lan1 ────── eth0  igmp-lab-PID-v1
+//!   igmp-lab-PID-sender  eth0 ────── wan0   igmpd, XDP on each ─┼ lan2 ────── eth0  igmp-lab-PID-v2
+//!                                                               └ lan3 ────── eth0  igmp-lab-PID-v3
 //! ```
 //!
-//! The hosts are the kernel's own IGMP, made to speak version 1, 2 or 3. Whatever way the lab ends, it takes away what
-//! it made; what a killed lab left behind is taken away by the next.
+//! The hosts are the kernel's own IGMP, made to speak version 1, 2 or 3. Their ends of the links are as `ip` makes them:
+//! nothing on them helps the router. Whatever way the lab ends, it takes away what it made; what a killed lab left behind
+//! is taken away by the next.
 
+mod hold;
 mod host;
 mod interrupt;
 mod leftovers;
 mod membership;
 mod netns;
 mod router;
+mod sender;
 mod story;
+mod tap;
+mod traffic;
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -27,6 +32,7 @@ use anyhow::{Context, Result, bail};
 use self::host::Host;
 use self::netns::Namespace;
 use self::router::Router;
+use self::sender::Sender;
 use crate::command;
 
 /// The one interface of a host, inside its namespace.
@@ -40,8 +46,9 @@ const PREFIX: &str = "igmp-lab-";
 
 /// The lab, until it is dropped.
 struct Lab {
-    // Dropped in this order: igmpd, then the hosts' sockets and namespaces, then the directory.
+    // Dropped in this order: igmpd, then the sockets and namespaces of the others, then the directory.
     router: Router,
+    sender: Sender,
     hosts: [Host; 3],
     directory: Directory,
 }
@@ -77,7 +84,7 @@ pub(crate) fn run(binaries: &Path, hold: bool) -> Result<ExitCode> {
     let outcome = build(binaries).and_then(|mut lab| {
         story::tell(&mut lab)?;
         if hold {
-            story::hold(&mut lab)?;
+            hold::until_interrupted(&mut lab)?;
         }
         lab.router.stop()?;
         println!("\nThe lab is taken away.");
@@ -105,9 +112,11 @@ fn build(binaries: &Path) -> Result<Lab> {
     };
     let hosts = [host(1)?, host(2)?, host(3)?];
     let interfaces: Vec<&str> = hosts.iter().map(Host::router_interface).collect();
-    let router = Router::start(router, binaries, &directory.0, &interfaces)?;
+    let sender = Sender::create(&format!("{name}-sender"), &router, &story::SOURCES)?;
+    let router = Router::start(router, binaries, &directory.0, &interfaces, sender::UPSTREAM)?;
     Ok(Lab {
         router,
+        sender,
         hosts,
         directory,
     })

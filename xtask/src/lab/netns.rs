@@ -1,6 +1,7 @@
 //! Network namespaces: made by `ip netns`, so that an operator can enter them, and removed when dropped.
 
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -56,6 +57,35 @@ impl Namespace {
     /// When it fails; the error says what it said.
     pub(crate) fn ip(&self, arguments: &[&str]) -> Result<()> {
         ip(&[&["-netns", &self.name], arguments].concat())
+    }
+
+    /// Makes a virtual link from `interface` of this namespace to `peer_interface` of another one. Both ends are down.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` fails.
+    pub(crate) fn link(&self, interface: &str, peer: &Self, peer_interface: &str) -> Result<()> {
+        self.ip(&[
+            "link",
+            "add",
+            interface,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            peer_interface,
+            "netns",
+            peer.name(),
+        ])
+    }
+
+    /// Gives an interface an address, in a network of 24 bits.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` fails.
+    pub(crate) fn address(&self, interface: &str, address: Ipv4Addr) -> Result<()> {
+        self.ip(&["address", "add", &format!("{address}/24"), "dev", interface])
     }
 
     /// Runs `work` inside the namespace. Sockets it opens and processes it starts belong to the namespace for good,

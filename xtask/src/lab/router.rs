@@ -40,7 +40,8 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// Starts igmpd on these interfaces, its files and its socket in `directory`.
+    /// Starts igmpd with the router side of IGMP on `interfaces` and none on `upstream`, its files and its socket in
+    /// `directory`.
     ///
     /// # Errors
     ///
@@ -50,6 +51,7 @@ impl Router {
         binaries: &Path,
         directory: &Path,
         interfaces: &[&str],
+        upstream: &str,
     ) -> Result<Self> {
         // A BPF file system of the lab's own, so that it goes with the lab and needs none of the machine.
         let pins = pin_mount(directory);
@@ -58,7 +60,7 @@ impl Router {
             .with_context(|| format!("cannot mount a BPF file system on {}", pins.display()))?;
 
         let configuration = configuration_file(directory);
-        fs::write(&configuration, configure(directory, interfaces))
+        fs::write(&configuration, configure(directory, interfaces, upstream))
             .with_context(|| format!("cannot write {}", configuration.display()))?;
         let log = log_file(directory);
         let log = File::create(&log).with_context(|| format!("cannot make {}", log.display()))?;
@@ -193,7 +195,7 @@ impl Router {
     }
 
     /// The end of igmpd's log, for the end of an error message.
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let log = fs::read_to_string(log_file(&self.directory)).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let end = &lines[lines.len().saturating_sub(LINES_OF_LOG)..];
@@ -231,9 +233,10 @@ fn terminate(child: &mut Child) -> Result<Option<ExitStatus>> {
     Ok(None)
 }
 
-fn configure(directory: &Path, interfaces: &[&str]) -> String {
+fn configure(directory: &Path, interfaces: &[&str], upstream: &str) -> String {
     let mut text = format!(
-        "control-socket = {:?}\nbpf-pin-path = {:?}\nforwarding = \"none\"\n\n[igmp]\n{TIMERS}",
+        "control-socket = {:?}\nbpf-pin-path = {:?}\nforwarding = \"xdp\"\n\n[igmp]\n{TIMERS}\n\
+         [interfaces.{upstream}]\nxdp-mode = \"native\"\n",
         socket_file(directory),
         pin_mount(directory).join("igmpd"),
     );

@@ -1,31 +1,35 @@
-//! What the lab shows: hosts join and leave, and after each step what the router knows. Nothing here waits for a fixed
-//! time; each step ends when the router has done its part, or fails when it has not in time.
+//! What the lab shows: hosts join and leave, and after each step what the router knows and who receives what is sent.
+//! Nothing here waits for a fixed time; each step ends when the router has done its part, or fails when it has not in
+//! time.
 
 use std::net::Ipv4Addr;
 use std::process::Stdio;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{HOST_INTERFACE, Lab, interrupt, router};
+use super::sender::{Stream, UPSTREAM};
+use super::traffic::{self, Expectation};
+use super::{HOST_INTERFACE, Lab, router};
 use crate::command;
 use crate::ui;
 
 /// A group each of the three hosts joins, from any source.
-const SHARED: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
+pub(super) const SHARED: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 /// A group the version 2 host alone joins.
 const OWN: Ipv4Addr = Ipv4Addr::new(239, 2, 2, 2);
 /// A group of the source-specific range, for the version 3 host.
-const SPECIFIC: Ipv4Addr = Ipv4Addr::new(232, 1, 1, 1);
-/// Two senders of it.
-const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
+pub(super) const SPECIFIC: Ipv4Addr = Ipv4Addr::new(232, 1, 1, 1);
+/// A group that no host joins.
+pub(super) const UNWANTED: Ipv4Addr = Ipv4Addr::new(239, 3, 3, 3);
+/// The addresses of the sender.
+pub(super) const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
 
 /// How long igmpd may take to start on a busy machine: the kernel verifies the XDP program first.
 const START: Duration = Duration::from_secs(30);
 /// How long the router may take to see what a host sends at once.
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 /// How long a leave may take: two Last Member Query Intervals, with time to spare.
 const LEAVE: Duration = Duration::from_secs(10);
 /// How long the next general query and the answers to it may take: a Query Interval and a maximum response time.
@@ -33,13 +37,39 @@ const ROUND: Duration = Duration::from_secs(20);
 /// How long a group may outlive its last report: the Group Membership Interval, with time to spare.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
+/// What is sent: each group from the first address, and the source-specific one from the second as well.
+pub(super) const STREAMS: [Stream; 5] = [
+    stream(0, SHARED),
+    stream(0, OWN),
+    stream(0, SPECIFIC),
+    stream(1, SPECIFIC),
+    stream(0, UNWANTED),
+];
+
+/// How many packets of each stream are sent at a time: two seconds of them.
+const PACKETS: u32 = 400;
+
+const fn stream(source: usize, group: Ipv4Addr) -> Stream {
+    Stream {
+        source: SOURCES[source],
+        group,
+    }
+}
+
 /// Tells the story, from the start of igmpd to the last leave.
 ///
 /// # Errors
 ///
 /// When the router does not do its part in time, or on Ctrl-C.
 pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
-    ui::headline("A router and three hosts, each in a network namespace of its own");
+    ui::headline("A sender, a router and three hosts, each in a network namespace of its own");
+    println!(
+        "The sender {} has the addresses {} and {}; its {HOST_INTERFACE} is linked to the router's {UPSTREAM} ({}).",
+        lab.sender.namespace(),
+        SOURCES[0],
+        SOURCES[1],
+        lab.sender.router_address(),
+    );
     for host in &lab.hosts {
         println!(
             "The host {} speaks IGMPv{}; its {HOST_INTERFACE} ({}) is linked to the router's {} ({}).",
@@ -58,18 +88,18 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     lab.router.wait_for(
         "interfaces",
         START,
-        "bring up its three interfaces with native XDP",
+        "bring up its four interfaces with native XDP",
         |answer| {
             let interfaces = entries(answer, "interface");
             let ready = |interface: &&Value| {
                 interface["oper-status"] == "up"
                     && interface["xdp-mode"] == "native"
-                    && interface["igmp"]["is-querier"] == true
+                    && (interface["interface-name"] == UPSTREAM || interface["igmp"]["is-querier"] == true)
             };
-            interfaces.iter().filter(ready).count() == 3
+            interfaces.iter().filter(ready).count() == 4
         },
     )?;
-    println!("Its XDP program is attached to each link in native mode, and it is the querier there:");
+    println!("Its XDP program is attached to each link in native mode, and it is the querier of the hosts:");
     show(lab, "interfaces")?;
 
     ui::headline("Every host joins a group, from any source");
@@ -98,17 +128,40 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
         })?;
     show(lab, "groups")?;
 
-    ui::headline("The IGMPv3 host asks for one sender, then for a second");
+    ui::headline("The IGMPv3 host asks for one sender alone");
     let [_, _, v3] = &lab.hosts;
     println!(
-        "It joins {SPECIFIC} from {} with MCAST_JOIN_SOURCE_GROUP, then from {}.",
-        SOURCES[0], SOURCES[1]
+        "It joins {SPECIFIC} from {} with MCAST_JOIN_SOURCE_GROUP.",
+        SOURCES[0]
     );
     let specific = v3.join(SPECIFIC, &SOURCES[..1])?;
-    wait_for_sources(lab, &SOURCES[..1], SOON, "learn the first source")?;
-    specific.add_source(SOURCES[1])?;
-    wait_for_sources(lab, &SOURCES, SOON, "learn the second source")?;
+    wait_for_sources(lab, &SOURCES[..1], SOON, "learn the source")?;
     show(lab, "groups")?;
+
+    ui::headline("Streams reach the hosts that want them, and no other");
+    println!(
+        "The sender sends {PACKETS} packets of each stream, 200 a second. What reached each host's interface:\n"
+    );
+    traffic::send(
+        lab,
+        PACKETS,
+        &[
+            Expectation::new(STREAMS[0], [true, true, true]),
+            Expectation::new(STREAMS[1], [false, true, false]),
+            Expectation::new(STREAMS[2], [false, false, true]),
+            Expectation::new(STREAMS[3], [false, false, false]),
+            Expectation::new(STREAMS[4], [false, false, false]),
+        ],
+        &[
+            (0, &v1_shared),
+            (1, &v2_shared),
+            (1, &v2_own),
+            (2, &v3_shared),
+            (2, &specific),
+        ],
+    )?;
+    println!("\nEach host's sockets have read the same packets, in order and once. The routes behind it:");
+    show(lab, "routes")?;
 
     ui::headline("The IGMPv1 host leaves, and says nothing");
     println!(
@@ -116,6 +169,92 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     );
     drop(v1_shared);
 
+    ui::headline("The IGMPv2 host leaves a group");
+    println!(
+        "It sends a leave; the router asks twice whether anyone else wants {OWN}, hears nothing, and forgets it."
+    );
+    drop(v2_own);
+    let took = lab
+        .router
+        .wait_for("groups", LEAVE, "forget the group that was left", |answer| {
+            find(answer, "lan2", OWN).is_none()
+        })?;
+    println!("That took {:.1} s.", took.as_secs_f32());
+    show(lab, "groups")?;
+
+    ui::headline("The IGMPv3 host changes to another sender");
+    println!(
+        "It asks for {} too and then blocks {}: the router asks the network for that one alone, and forgets it.",
+        SOURCES[1], SOURCES[0]
+    );
+    specific.add_source(SOURCES[1])?;
+    wait_for_sources(lab, &SOURCES, SOON, "learn the second source")?;
+    specific.drop_source(SOURCES[0])?;
+    wait_for_sources(lab, &SOURCES[1..], LEAVE, "forget the source that was blocked")?;
+    show(lab, "groups")?;
+
+    ui::headline("The same streams, after the leaves");
+    println!(
+        "Of {SHARED} the router does not know yet that nobody on lan1 reads it: version 1 has no way to say so.\n"
+    );
+    traffic::send(
+        lab,
+        PACKETS,
+        &[
+            Expectation::new(STREAMS[0], [true, true, true]).unread_by(0),
+            Expectation::new(STREAMS[1], [false, false, false]),
+            Expectation::new(STREAMS[2], [false, false, false]),
+            Expectation::new(STREAMS[3], [false, false, true]),
+            Expectation::new(STREAMS[4], [false, false, false]),
+        ],
+        &[(1, &v2_shared), (2, &v3_shared), (2, &specific)],
+    )?;
+    println!();
+    show(lab, "routes")?;
+
+    general_query(lab)?;
+
+    ui::headline("The IGMPv3 host leaves the source-specific group");
+    println!("Nobody wants a source of {SPECIFIC} any more, so the group goes as well.");
+    drop(specific);
+    lab.router
+        .wait_for("groups", LEAVE, "forget the group that was left", |answer| {
+            find(answer, "lan3", SPECIFIC).is_none()
+        })?;
+
+    ui::headline("The group of the silent IGMPv1 host times out");
+    println!(
+        "That takes up to 24 s from its last report: two query intervals and twice the maximum response time."
+    );
+    lab.router.wait_for(
+        "groups",
+        TIMEOUT,
+        "let the group of the version 1 host time out",
+        |answer| find(answer, "lan1", SHARED).is_none(),
+    )?;
+    println!("Nobody on lan1 has reported {SHARED} for a Group Membership Interval. What is left:");
+    show(lab, "groups")?;
+    println!("And who receives it now:\n");
+    traffic::send(
+        lab,
+        PACKETS / 2,
+        &[Expectation::new(STREAMS[0], [false, true, true])],
+        &[(1, &v2_shared), (2, &v3_shared)],
+    )?;
+    println!();
+    show(lab, "statistics")?;
+
+    drop((v2_shared, v3_shared));
+    lab.router
+        .wait_for("groups", LEAVE, "forget the last groups", |answer| {
+            entries(answer, "group").is_empty()
+        })?;
+    println!("The last two hosts have left as well, and the router knows no group any more.");
+    Ok(())
+}
+
+/// Shows that a general query and the answers to it are no work for igmpd.
+fn general_query(lab: &mut Lab) -> Result<()> {
     ui::headline("A general query goes round");
     println!(
         "The hosts answer it with what the router knows already, so that their reports never leave the kernel:"
@@ -157,111 +296,6 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
             events.saturating_sub(events_before),
         );
     }
-
-    ui::headline("The IGMPv2 host leaves a group");
-    println!(
-        "It sends a leave; the router asks twice whether anyone else wants {OWN}, hears nothing, and forgets it."
-    );
-    drop(v2_own);
-    let took = lab
-        .router
-        .wait_for("groups", LEAVE, "forget the group that was left", |answer| {
-            find(answer, "lan2", OWN).is_none()
-        })?;
-    println!("That took {:.1} s.", took.as_secs_f32());
-    show(lab, "groups")?;
-
-    ui::headline("The IGMPv3 host does without one sender, then leaves the group");
-    println!(
-        "It blocks {}: the router asks for that source alone and keeps the other.",
-        SOURCES[0]
-    );
-    specific.drop_source(SOURCES[0])?;
-    wait_for_sources(lab, &SOURCES[1..], LEAVE, "forget the source that was blocked")?;
-    show(lab, "groups")?;
-    println!("Now it leaves {SPECIFIC} altogether.");
-    drop(specific);
-    lab.router
-        .wait_for("groups", LEAVE, "forget the group that was left", |answer| {
-            find(answer, "lan3", SPECIFIC).is_none()
-        })?;
-
-    ui::headline("The group of the silent IGMPv1 host times out");
-    println!(
-        "That takes up to 24 s from its last report: two query intervals and twice the maximum response time."
-    );
-    lab.router.wait_for(
-        "groups",
-        TIMEOUT,
-        "let the group of the version 1 host time out",
-        |answer| find(answer, "lan1", SHARED).is_none(),
-    )?;
-    println!("Nobody on lan1 has reported {SHARED} for a Group Membership Interval. What is left:");
-    show(lab, "groups")?;
-    show(lab, "statistics")?;
-
-    drop((v2_shared, v3_shared));
-    lab.router
-        .wait_for("groups", LEAVE, "forget the last groups", |answer| {
-            entries(answer, "group").is_empty()
-        })?;
-    println!("The last two hosts have left as well, and the router knows no group any more.");
-    Ok(())
-}
-
-/// Keeps the lab up, with memberships to look at, until Ctrl-C.
-///
-/// # Errors
-///
-/// When a host cannot join, when igmpd ends, or on Ctrl-C.
-pub(crate) fn hold(lab: &mut Lab) -> Result<()> {
-    ui::headline("The lab stays up until Ctrl-C");
-    let [v1, v2, v3] = &lab.hosts;
-    let memberships = [
-        v1.join(SHARED, &[])?,
-        v2.join(SHARED, &[])?,
-        v3.join(SPECIFIC, &SOURCES)?,
-    ];
-    lab.router
-        .wait_for("groups", SOON, "learn the memberships", |answer| {
-            entries(answer, "group").len() == 3
-        })?;
-    let [_, _, v3] = &lab.hosts;
-    let ours = std::env::current_exe().context("where this program lies")?;
-    println!("The hosts have joined again: {SHARED} on lan1 and lan2, {SPECIFIC} on lan3.");
-    println!("From another terminal, as root:");
-    for arguments in [
-        &["show", "groups"][..],
-        &["show", "interfaces"],
-        &["show", "statistics"],
-        &["monitor"],
-    ] {
-        println!("  {}", command::display(&lab.router.igmpctl(arguments)));
-    }
-    println!(
-        "  ip netns exec {} tcpdump -n -i lan3 igmp",
-        lab.router.namespace()
-    );
-    println!("  ip netns exec {} cat /proc/net/igmp", v3.namespace());
-    println!(
-        "  ip netns exec {} {} join 239.3.3.3",
-        v3.namespace(),
-        ours.display()
-    );
-    println!(
-        "  ip netns exec {} {} join 232.3.3.3 --source 192.0.2.3",
-        v3.namespace(),
-        ours.display()
-    );
-    println!("  tail -f {}", router::log_file(&lab.directory.0).display());
-    loop {
-        if interrupt::check().is_err() {
-            break;
-        }
-        lab.router.check_alive()?;
-        thread::sleep(interrupt::POLL);
-    }
-    drop(memberships);
     Ok(())
 }
 
@@ -300,7 +334,7 @@ fn show(lab: &Lab, what: &str) -> Result<()> {
 }
 
 /// The list under this key; empty when there is none.
-fn entries<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
+pub(super) fn entries<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
     answer[key].as_array().map_or(&[], Vec::as_slice)
 }
 

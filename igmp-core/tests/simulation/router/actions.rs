@@ -40,6 +40,7 @@ impl Router {
         if timers_waited {
             let mut actions = Vec::new();
             self.core.handle_timeout(now, &mut self.kernel, &mut actions);
+            self.follow_routes(now, &mut actions, 0);
             self.decided(now, actions);
         }
         (queries, timers_waited)

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `actions` | doing what the core wants done |
 //! | `removals` | deleting entries of the kernel's maps in two steps |
+//! | `routes` | following what the core tells of routes |
 //! | `resync` | entries that the agent was not told of: after a restart, and when the ring was full |
 //! | `views` | what the core says of its groups |
 
 mod actions;
 mod removals;
 mod resync;
+mod routes;
 mod views;
 
 use core::net::Ipv4Addr;
@@ -25,6 +27,7 @@ use self::removals::{Entry, REMOVAL_DELAY, Removal};
 use crate::{
     kernel::{Kernel, LINK},
     ledger::{Ledger, View},
+    routes::Routes,
     sabotage::Sabotage,
     scenario::Scenario,
     trace::Trace,
@@ -55,6 +58,11 @@ pub(crate) struct Router {
     pub(crate) kernel: Kernel,
     pub(crate) ledger: Ledger,
     pub(crate) views: Vec<View>,
+    /// What the actions have made of the routes.
+    routes: Routes,
+    /// What was wrong with them first.
+    pub(crate) routes_fault: Option<String>,
+    sabotage: Option<Sabotage>,
     work: Work,
     /// What the agent hears from elsewhere than the ring.
     control: VecDeque<Event>,
@@ -81,6 +89,9 @@ impl Router {
             kernel: Kernel::new(scenario.ring, scenario.config.version, scenario.sabotage),
             ledger: Ledger::new(scenario),
             views: vec![View::default(); scenario.groups.len()],
+            routes: Routes::default(),
+            routes_fault: None,
+            sabotage: scenario.sabotage,
             work: Work::Idle,
             control: VecDeque::new(),
             lost_seen: 0,
@@ -182,6 +193,7 @@ impl Router {
         }
         if actions.is_empty() {
             self.core.handle_timeout(now, &mut self.kernel, &mut actions);
+            self.follow_routes(now, &mut actions, 0);
         } else {
             // What the events led to is to be done first.
             self.timers_wait = true;
@@ -214,7 +226,9 @@ impl Router {
         if let Event::Found(found) = &event {
             self.ledger.found(found, now);
         }
+        let first = actions.len();
         self.core.handle(now, event, &mut self.kernel, actions);
+        self.follow_routes(now, actions, first);
     }
 
     fn decided(&mut self, now: Instant, actions: Vec<Action>) {

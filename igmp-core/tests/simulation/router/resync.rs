@@ -9,6 +9,7 @@ use igmp_wire::abi::{GroupEntry, GroupFlags, SourceFlags};
 use super::{REFRESH, Router};
 use crate::{
     kernel::{LINK, time},
+    routes::Routes,
     scenario::Scenario,
 };
 
@@ -17,6 +18,7 @@ impl Router {
     pub(crate) fn restart(&mut self, now: Instant, scenario: &Scenario) {
         self.alive = true;
         self.core = igmp_core::Router::new();
+        self.routes = Routes::default();
         self.starting = true;
         self.timers_wait = false;
         self.lost_seen = self.kernel.lost;

@@ -1,7 +1,7 @@
 //! When the agents of routers wake up and act.
 
 use super::{World, happening::Happening};
-use crate::message::Node;
+use crate::{failure::Kind, message::Node};
 
 impl World<'_> {
     pub(super) fn arm_router(&mut self, index: usize) {
@@ -76,6 +76,9 @@ impl World<'_> {
     }
 
     fn after_step(&mut self, index: usize) {
+        if let Some(fault) = self.routers[index].routes_fault.take() {
+            self.fail(Kind::Routes, None, format!("router {index}: {fault}"));
+        }
         let router = &self.routers[index];
         if router.is_busy() {
             let incarnation = router.incarnation;

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `xdp` | the engine `xdp`: the maps of the programs in the kernel |
+//! | `mrouting` | the engine `kernel`: the kernel's multicast routing |
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
 //! | `sources` | from which interface packets of a source are accepted |
 //! | `ports` | which interfaces packets can leave through |
@@ -10,6 +11,7 @@
 //! | `show` | routes for operators |
 
 mod flows;
+mod mrouting;
 mod port_sets;
 mod ports;
 mod show;
@@ -19,21 +21,26 @@ mod xdp;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     net::Ipv4Addr,
+    os::fd::OwnedFd,
     sync::Arc,
 };
 
 use igmp_core::{Instant, InterfaceId, Reason};
-use igmp_wire::abi::INCOMING_NONE;
+use igmp_wire::{
+    Refusal,
+    abi::{INCOMING_NONE, InterfaceCounters},
+};
 use tokio::sync::mpsc;
 
-use self::{sources::Sources, xdp::XdpForwarding};
+use self::{mrouting::KernelForwarding, sources::Sources, xdp::XdpForwarding};
 use super::{Agent, clock, translate};
 use crate::{
     api::MonitorEventKind,
-    config,
+    config::{self, Config},
     kernel::Kernel,
-    netlink::{RouteAsker, RouteTable},
+    netlink::{LocalGroups, RouteAsker, RouteTable},
 };
 
 /// How many answers of the kernel may wait for the agent.
@@ -42,9 +49,6 @@ const ANSWERS: usize = 1_024;
 /// An answer of the kernel to the question where a source is.
 pub(super) type Answer = (Ipv4Addr, Option<u32>);
 
-/// Groups that sockets of this machine have joined, by the kernel's index of the interface.
-pub type LocalGroups = BTreeSet<(u32, Ipv4Addr)>;
-
 /// Who forwards.
 #[derive(Debug)]
 enum Engine {
@@ -52,6 +56,8 @@ enum Engine {
     None,
     /// The programs in the kernel.
     Xdp(Box<XdpForwarding>),
+    /// The kernel's multicast routing.
+    Kernel(Box<KernelForwarding>),
 }
 
 /// Everything about forwarding.
@@ -68,14 +74,18 @@ pub(super) struct Forwarding {
 impl Forwarding {
     /// Puts it together; `answers` of the kernel are to be handed to [`Agent::take_answer`].
     pub(super) fn new(
-        config: config::Forwarding,
+        config: &Config,
         kernel: &Kernel,
         asker: RouteAsker,
-    ) -> (Self, mpsc::Receiver<Answer>) {
+    ) -> io::Result<(Self, mpsc::Receiver<Answer>)> {
         let (sender, answers) = mpsc::channel(ANSWERS);
-        let engine = match config {
+        let engine = match config.forwarding {
             config::Forwarding::Xdp => Engine::Xdp(Box::new(XdpForwarding::adopt(kernel))),
-            config::Forwarding::Kernel | config::Forwarding::None => Engine::None,
+            config::Forwarding::Kernel => {
+                let forwarding = KernelForwarding::open(config.max_entries as usize);
+                Engine::Kernel(Box::new(forwarding.map_err(io::Error::other)?))
+            }
+            config::Forwarding::None => Engine::None,
         };
         let forwarding = Self {
             engine,
@@ -86,7 +96,17 @@ impl Forwarding {
             answers: sender,
             flows: flows::Watch::default(),
         };
-        (forwarding, answers)
+        Ok((forwarding, answers))
+    }
+}
+
+impl Forwarding {
+    /// When there is something to do without being asked.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.engine {
+            Engine::Kernel(kernel) => kernel.poll_timeout(),
+            Engine::None | Engine::Xdp(_) => None,
+        }
     }
 }
 
@@ -104,6 +124,7 @@ impl Agent {
         let added = match &mut self.forwarding.engine {
             Engine::None => false,
             Engine::Xdp(xdp) => xdp.set_route(&mut self.kernel, now, (group, source), &slots),
+            Engine::Kernel(kernel) => kernel.set_route(now, (group, source), slots),
         };
         if added {
             self.publish_route(MonitorEventKind::RouteAdded, group, source, reason);
@@ -121,6 +142,7 @@ impl Agent {
         let removed = match &mut self.forwarding.engine {
             Engine::None => false,
             Engine::Xdp(xdp) => xdp.remove_route(&mut self.kernel, now, (group, source)),
+            Engine::Kernel(kernel) => kernel.remove_route(now, (group, source)),
         };
         if removed {
             self.publish_route(MonitorEventKind::RouteRemoved, group, source, reason);
@@ -177,30 +199,68 @@ impl Agent {
         let Some(told) = self.forwarding.sources.answer(source, answer) else {
             return;
         };
-        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
-            let difference = sources::Difference {
-                set: vec![told],
-                remove: Vec::new(),
-            };
-            xdp.set_sources(&mut self.kernel, &difference);
-            xdp.commit(&mut self.kernel);
-        }
+        let difference = sources::Difference {
+            set: vec![told],
+            remove: Vec::new(),
+        };
+        self.tell_sources(&difference);
     }
 
     /// Works out anew where sources are.
     fn locate_sources(&mut self) {
         let ways = self.ways();
-        let Forwarding {
-            engine,
-            sources,
-            table,
-            ..
-        } = &mut self.forwarding;
+        let Forwarding { sources, table, .. } = &mut self.forwarding;
         let difference = sources.update(table, ways);
-        if let Engine::Xdp(xdp) = engine {
-            xdp.set_sources(&mut self.kernel, &difference);
-            xdp.commit(&mut self.kernel);
+        self.tell_sources(&difference);
+    }
+
+    fn tell_sources(&mut self, difference: &sources::Difference) {
+        match &mut self.forwarding.engine {
+            Engine::None => {}
+            Engine::Xdp(xdp) => {
+                xdp.set_sources(&mut self.kernel, difference);
+                xdp.commit(&mut self.kernel);
+            }
+            Engine::Kernel(kernel) => {
+                if !difference.is_empty() {
+                    let unlocated = kernel.sources_changed(clock::now(), &self.forwarding.sources);
+                    self.ask_for_all(unlocated);
+                }
+            }
         }
+    }
+
+    fn ask_for_all(&mut self, sources: BTreeSet<Ipv4Addr>) {
+        for source in sources {
+            self.ask_for(source);
+        }
+    }
+
+    /// The descriptor on which the kernel asks what to do with packets, where its multicast routing carries them.
+    pub(super) fn upcall_fd(&self) -> Option<io::Result<OwnedFd>> {
+        match &self.forwarding.engine {
+            Engine::Kernel(kernel) => Some(kernel.fd()),
+            Engine::None | Engine::Xdp(_) => None,
+        }
+    }
+
+    /// Answers what the kernel asks. Returns whether there is nothing more to be read for now.
+    pub(super) fn answer_upcalls(&mut self) -> bool {
+        let Engine::Kernel(kernel) = &mut self.forwarding.engine else {
+            return true;
+        };
+        let (done, unlocated) = kernel.receive(clock::now(), &self.forwarding.sources);
+        self.ask_for_all(unlocated);
+        done
+    }
+
+    /// Serves what is due.
+    pub(super) fn serve_forwarding(&mut self, now: Instant) {
+        let Engine::Kernel(kernel) = &mut self.forwarding.engine else {
+            return;
+        };
+        let unlocated = kernel.serve(now, &self.forwarding.sources);
+        self.ask_for_all(unlocated);
     }
 
     /// Brings forwarding to what interfaces are like now.
@@ -210,9 +270,16 @@ impl Agent {
         let upstream = self.upstream();
         self.attach_classifiers(&ports);
         let local = self.local_groups();
-        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
-            xdp.set_local_groups(&mut self.kernel, local);
-            xdp.set_ports(&mut self.kernel, now, ports, upstream);
+        let vifs = self.vifs();
+        match &mut self.forwarding.engine {
+            Engine::None => {}
+            Engine::Xdp(xdp) => {
+                xdp.set_local_groups(&mut self.kernel, local);
+                xdp.set_ports(&mut self.kernel, now, ports, upstream);
+            }
+            Engine::Kernel(kernel) => {
+                kernel.set_interfaces(now, &vifs, ports.into_keys().collect(), upstream);
+            }
         }
         self.locate_sources();
         self.commit_routes();
@@ -225,6 +292,34 @@ impl Agent {
             xdp.commit(&mut self.kernel);
         }
         self.kernel.drop_stale_classifiers();
+    }
+
+    /// What the kernel's multicast routing counted, by slot, where it carries packets.
+    pub(super) fn carried_by_kernel(&mut self) -> BTreeMap<u32, InterfaceCounters> {
+        let Engine::Kernel(kernel) = &mut self.forwarding.engine else {
+            return BTreeMap::new();
+        };
+        kernel.read_counters(clock::now());
+        let slots = self.interfaces.values().filter_map(|served| served.slot);
+        slots
+            .filter_map(|slot| {
+                let counted = kernel.counters(slot)?;
+                let mut counters = InterfaceCounters {
+                    forwarded_packets: counted.forwarded.packets,
+                    forwarded_bytes: counted.forwarded.bytes,
+                    ..InterfaceCounters::default()
+                };
+                for (refusal, count) in [
+                    (Refusal::Rpf, counted.rpf),
+                    (Refusal::NoMembers, counted.no_members),
+                ] {
+                    if let Some(counter) = counters.dropped.get_mut(refusal as usize) {
+                        *counter = count;
+                    }
+                }
+                Some((slot, counters))
+            })
+            .collect()
     }
 
     /// Does what is to be done from time to time.

@@ -13,6 +13,7 @@ use crate::{
     agent::{Agent, served::Served},
     config::Forwarding,
     kernel::XdpMode,
+    mroute::VifWanted,
 };
 
 impl Agent {
@@ -46,6 +47,24 @@ impl Agent {
             ports.insert(slot, PortWanted { port, redirect });
         }
         ports
+    }
+
+    /// The interfaces for the kernel's multicast routing, which knows no VLANs but those with a device.
+    pub(super) fn vifs(&self) -> BTreeMap<u32, VifWanted> {
+        let mut vifs = BTreeMap::new();
+        for (name, served) in &self.interfaces {
+            if let (Some(slot), Some(binding)) = (served.slot, &served.wanted.binding)
+                && binding.up
+                && (binding.vlan == 0 || binding.shown_ifindex != binding.ifindex)
+            {
+                let wanted = VifWanted {
+                    ifindex: binding.shown_ifindex,
+                    name: name.clone(),
+                };
+                vifs.insert(slot, wanted);
+            }
+        }
+        vifs
     }
 
     fn is_querier(&self, served: &Served) -> bool {

@@ -14,46 +14,62 @@ use super::{
 };
 use crate::{
     agent::{Agent, clock},
-    api::{self, Seconds},
+    api::{self, RouteEngine, Seconds},
     control::{Filter, RoutePage, RoutePosition},
+    mroute::RouteView,
 };
 
 /// How many routes are delivered before the loop serves something else.
 const PAGE: usize = 512;
 
-/// What the kernel knows of sources, by route.
-type Flows = BTreeMap<RouteId, FlowEntry>;
+/// A route as an engine has it.
+struct RouteOf {
+    since: Instant,
+    /// What sources carried that are forgotten by now.
+    past: Traffic,
+    outgoing: Vec<u32>,
+}
+
+/// A source of data as an engine has it.
+struct SourceOf {
+    since: Instant,
+    traffic: Traffic,
+    incoming: u32,
+    outgoing: Vec<u32>,
+}
+
+/// The sources of data, by group and source.
+type Sources = BTreeMap<RouteId, SourceOf>;
 
 impl Agent {
     /// A part of the table of routes.
-    pub(in crate::agent) fn show_routes(&self, filter: &Filter, from: Option<RoutePosition>) -> RoutePage {
-        let Engine::Xdp(xdp) = &self.forwarding.engine else {
-            return RoutePage::default();
-        };
+    pub(in crate::agent) fn show_routes(
+        &mut self,
+        filter: &Filter,
+        from: Option<RoutePosition>,
+    ) -> RoutePage {
         let now = clock::now();
         let first = match (from, filter.group) {
             (Some(position), _) => (position.group, position.source),
             (None, Some(group)) => (group, None),
             (None, None) => (Ipv4Addr::UNSPECIFIED, None),
         };
-        let flows = self.flows();
-        let routes = xdp.table.from(first).map(|(id, _)| id);
+        let sources = self.sources_of_data(now);
         // Both are in order; a source with a route of its own is in both.
-        let ids: BTreeSet<RouteId> = routes
-            .take(PAGE + 1)
-            .chain(flows.range(first..).map(|(&id, _)| id).take(PAGE + 1))
+        let ids: BTreeSet<RouteId> = self
+            .route_ids(first)
+            .into_iter()
+            .chain(sources.range(first..).map(|(&id, _)| id).take(PAGE + 1))
             .filter(|(group, _)| filter.group.is_none_or(|only| only == *group))
             .collect();
         let mut page = RoutePage::default();
         for (count, id) in ids.into_iter().enumerate() {
             if count == PAGE {
-                page.next = Some(RoutePosition {
-                    group: id.0,
-                    source: id.1,
-                });
+                let (group, source) = id;
+                page.next = Some(RoutePosition { group, source });
                 break;
             }
-            let Some(route) = self.show_route(now, id, &flows) else {
+            let Some(route) = self.show_route(now, id, &sources) else {
                 continue;
             };
             let wanted = filter.interface.as_ref().is_none_or(|name| {
@@ -66,61 +82,91 @@ impl Agent {
         page
     }
 
-    fn flows(&self) -> Flows {
-        let id = |key: RouteKey| {
-            (
-                Ipv4Addr::from_bits(key.group),
-                Some(Ipv4Addr::from_bits(key.source)),
-            )
-        };
-        let flows = self.kernel.flows().into_iter();
-        flows.map(|(key, entry)| (id(key), entry)).collect()
+    /// The first routes from `first` on, one more than a page has.
+    fn route_ids(&self, first: RouteId) -> Vec<RouteId> {
+        match &self.forwarding.engine {
+            Engine::None => Vec::new(),
+            Engine::Xdp(xdp) => xdp.table.from(first).map(|(id, _)| id).take(PAGE + 1).collect(),
+            Engine::Kernel(kernel) => {
+                let routes = kernel.routes.range(first..);
+                routes.map(|(&id, _)| id).take(PAGE + 1).collect()
+            }
+        }
     }
 
-    fn show_route(&self, now: Instant, id: RouteId, flows: &Flows) -> Option<api::Route> {
-        let Engine::Xdp(xdp) = &self.forwarding.engine else {
-            return None;
-        };
+    fn route(&self, id: RouteId) -> Option<RouteOf> {
+        match &self.forwarding.engine {
+            Engine::None => None,
+            Engine::Xdp(xdp) => xdp.table.get(id).map(|route| RouteOf {
+                since: route.since,
+                past: route.past,
+                outgoing: xdp.outgoing(route.port_set).collect(),
+            }),
+            Engine::Kernel(kernel) => kernel.routes.get(&id).map(|told| RouteOf {
+                since: told.since,
+                past: Traffic::default(),
+                outgoing: kernel.usable(&told.outgoing),
+            }),
+        }
+    }
+
+    fn sources_of_data(&mut self, now: Instant) -> Sources {
+        match &mut self.forwarding.engine {
+            Engine::None => Sources::new(),
+            Engine::Xdp(xdp) => {
+                let outgoing = |entry: &FlowEntry| {
+                    xdp.outgoing(FlowDecision::from_bits(entry.decision).port_set)
+                        .collect()
+                };
+                let flows = self.kernel.flows().into_iter();
+                flows
+                    .map(|(key, entry)| (id(key), seen_by_xdp(&entry, outgoing(&entry))))
+                    .collect()
+            }
+            Engine::Kernel(kernel) => {
+                let entries = kernel.entries(now, None, usize::MAX).into_iter();
+                // Entries that only keep the kernel from asking are no routes.
+                entries
+                    .filter(|entry| entry.refused.is_none())
+                    .map(|entry| ((entry.group, Some(entry.source)), seen_by_kernel(entry)))
+                    .collect()
+            }
+        }
+    }
+
+    fn show_route(&self, now: Instant, id: RouteId, sources: &Sources) -> Option<api::Route> {
         let (group, source) = id;
-        let route = xdp.table.get(id);
-        let flow = flows.get(&id);
-        // A source without a route of its own goes where its group goes.
-        let port_set = match (route, flow) {
-            (Some(route), _) => route.port_set,
-            (None, Some(flow)) => FlowDecision::from_bits(flow.decision).port_set,
-            (None, None) => return None,
-        };
-        let mut traffic = route.map(|route| route.past).unwrap_or_default();
-        let mut since = route.map(|route| route.since);
+        let route = self.route(id);
+        let own = sources.get(&id);
+        let mut traffic = route.as_ref().map(|route| route.past).unwrap_or_default();
         let mut incoming: BTreeSet<u32> = BTreeSet::new();
-        let mut count = |flow: &FlowEntry| {
-            traffic.add(Traffic {
-                packets: flow.packets,
-                bytes: flow.bytes,
-            });
-            incoming.insert(FlowDecision::from_bits(flow.decision).incoming);
+        let mut count = |of: &SourceOf| {
+            traffic.add(of.traffic);
+            incoming.insert(of.incoming);
         };
-        if let Some(flow) = flow {
-            count(flow);
-            since = since.or(Some(Instant::from_nanos(flow.since)));
+        if let Some(own) = own {
+            count(own);
         }
         if source.is_none() {
             // The route of a group carries the sources that have none of their own.
-            flows
+            sources
                 .range((group, None)..)
                 .take_while(|((of, _), _)| *of == group)
-                .filter(|(id, _)| xdp.table.get(**id).is_none())
-                .for_each(|(_, flow)| count(flow));
+                .filter(|(id, _)| self.route(**id).is_none())
+                .for_each(|(_, of)| count(of));
         }
         let incoming_interface = self.incoming_of(source).or_else(|| {
-            let slot = incoming
-                .first()
-                .copied()
-                .filter(|&slot| incoming.len() == 1 && slot < INCOMING_NONE)?;
-            self.slots.owner(slot)
+            let only = incoming.first().copied().filter(|_| incoming.len() == 1)?;
+            (only < INCOMING_NONE).then(|| self.slots.owner(only)).flatten()
         });
-        let mut outgoing: Vec<String> = xdp
-            .outgoing(port_set)
+        let (since, outgoing) = match (route, own) {
+            (Some(route), _) => (route.since, route.outgoing),
+            // A source without a route of its own goes where its group goes.
+            (None, Some(own)) => (own.since, own.outgoing.clone()),
+            (None, None) => return None,
+        };
+        let mut outgoing: Vec<String> = outgoing
+            .into_iter()
             .filter_map(|slot| self.slots.owner(slot))
             .filter(|name| source.is_none() || incoming_interface != Some(*name))
             .map(str::to_owned)
@@ -133,8 +179,42 @@ impl Agent {
             outgoing_interface: outgoing,
             packets: traffic.packets,
             bytes: traffic.bytes,
-            up_time: Seconds::from(now.since(since.unwrap_or(now))),
-            engine: api::RouteEngine::Xdp,
+            up_time: Seconds::since(now, since),
+            engine: match self.forwarding.engine {
+                Engine::Kernel(_) => RouteEngine::Kernel,
+                Engine::Xdp(_) | Engine::None => RouteEngine::Xdp,
+            },
         })
+    }
+}
+
+fn id(key: RouteKey) -> RouteId {
+    (
+        Ipv4Addr::from_bits(key.group),
+        Some(Ipv4Addr::from_bits(key.source)),
+    )
+}
+
+fn seen_by_xdp(entry: &FlowEntry, outgoing: Vec<u32>) -> SourceOf {
+    SourceOf {
+        since: Instant::from_nanos(entry.since),
+        traffic: Traffic {
+            packets: entry.packets,
+            bytes: entry.bytes,
+        },
+        incoming: FlowDecision::from_bits(entry.decision).incoming,
+        outgoing,
+    }
+}
+
+fn seen_by_kernel(entry: RouteView) -> SourceOf {
+    SourceOf {
+        since: entry.since,
+        traffic: Traffic {
+            packets: entry.forwarded.packets,
+            bytes: entry.forwarded.bytes,
+        },
+        incoming: entry.incoming,
+        outgoing: entry.outgoing,
     }
 }

@@ -14,13 +14,11 @@ use crate::{
 pub(in crate::ctl) fn routes(routes: &Routes, style: Style) -> String {
     let Routes { route } = routes;
     let groups: BTreeSet<_> = route.iter().map(|route| route.group_address).collect();
-    let total = |count: fn(&Route) -> u64| route.iter().map(count).sum::<u64>();
+    // Packets are not totalled: those of a source may count for the route of its group as well.
     let mut text = format!(
-        "Total: {} of {}, {} packets, {} bytes\n",
+        "Total: {} of {}\n",
         plural(route.len(), "route", "routes"),
         plural(groups.len(), "group", "groups"),
-        total(|route| route.packets),
-        total(|route| route.bytes),
     );
     if route.is_empty() {
         return text;
@@ -118,7 +116,7 @@ mod tests {
         assert_eq!(
             routes(&table, Style::Plain),
             "\
-Total: 3 routes of 2 groups, 400 packets, 91200 bytes
+Total: 3 routes of 2 groups
 Source     Group                      Incoming  Outgoing      Packets  Bytes      Uptime  Engine
 *          224.0.1.24 (microsoft-ds)  wan0      lan0, lan0.7      200  45600    00:00:11  xdp
 10.0.0.2   239.1.1.1                  wan0      lan0              200  45600  1d01:01:01  kernel
@@ -127,7 +125,7 @@ Source     Group                      Incoming  Outgoing      Packets  Bytes    
         );
         assert_eq!(
             routes(&Routes::default(), Style::Plain),
-            "Total: 0 routes of 0 groups, 0 packets, 0 bytes\n"
+            "Total: 0 routes of 0 groups\n"
         );
     }
 
@@ -148,7 +146,7 @@ Source     Group                      Incoming  Outgoing      Packets  Bytes    
         assert_eq!(
             routes(&table, Style::Plain),
             "\
-Total: 2 routes of 2 groups, 400 packets, 91200 bytes
+Total: 2 routes of 2 groups
 Source  Group      Incoming  Outgoing                           Packets  Bytes    Uptime  Engine
 *       239.1.1.1  wan0      lan1, lan2, lan3, lan4, lan5,          200  45600  00:00:11  xdp
                              lan6, lan7, lan8, lan9, lan10,

@@ -91,6 +91,56 @@ fn packets_of_a_wrong_interface_are_dropped_and_counted_there() {
     assert_eq!(view.forwarded, traffic(1));
 }
 
+/// Without messages about wrong interfaces, what is known of where packets arrived must do.
+#[test]
+fn wrong_interfaces_are_known_without_messages() {
+    let mut bench = Bench::new(4);
+    bench.kernel().silent = true;
+    bench.route(None, &[2]);
+    let rpf = |bench: &mut Bench, slot| {
+        bench.routing.read_counters(bench.now);
+        bench.routing.slot_counters(slot).expect("the slot is served").rpf
+    };
+    // The first packet came in there.
+    bench.packet(3, source(1));
+    bench.packet(3, source(1));
+    assert_eq!((rpf(&mut bench, 1), rpf(&mut bench, 3)), (0, 2));
+    // An old message says that the right interface is wrong.
+    bench.kernel().messages.push_back(Some(Upcall {
+        kind: UpcallKind::WrongVif,
+        vif: 0,
+        source: source(1),
+        group: GROUP,
+    }));
+    bench.packet(3, source(1));
+    assert_eq!((rpf(&mut bench, 1), rpf(&mut bench, 3)), (0, 3));
+    bench.packet(3, source(1));
+    assert_eq!((rpf(&mut bench, 1), rpf(&mut bench, 3)), (0, 4));
+    // The way changes, and packets go on to arrive where it was.
+    bench.routing.rpf_changed(bench.now, Rpf::Lookup(&|_| Some(4)));
+    bench.packet_by(1, source(1), Rpf::Lookup(&|_| Some(4)));
+    assert_eq!((rpf(&mut bench, 1), rpf(&mut bench, 3)), (1, 4));
+}
+
+#[test]
+fn a_proxy_notices_a_move_without_messages() {
+    let mut bench = Bench::new(3);
+    bench.kernel().silent = true;
+    bench.route(None, &[1, 2]);
+    assert_eq!(bench.packet_by(1, source(1), Rpf::Arrival), [2]);
+    bench.pass(Duration::from_secs(69));
+    assert_eq!(bench.packet_by(1, source(1), Rpf::Arrival), [2]);
+    for _ in 0..14 {
+        bench.packet_by(3, source(1), Rpf::Arrival);
+        bench.pass(Duration::from_secs(10));
+    }
+    assert_eq!(
+        bench.packet_by(3, source(1), Rpf::Arrival),
+        [1, 2],
+        "two looks later"
+    );
+}
+
 #[test]
 fn without_a_way_to_the_source_nothing_is_forwarded() {
     let mut bench = Bench::new(3);

@@ -35,6 +35,17 @@ fn the_thirty_third_interface_is_reported_once_and_served_when_there_is_room() {
 }
 
 #[test]
+fn an_interface_that_was_not_wanted_meanwhile_is_reported_again() {
+    let mut bench = Bench::new(32);
+    bench.kernel().interfaces.insert(ifindex(33));
+    for _ in 0..2 {
+        assert_eq!(bench.interfaces(&wanted(1..=33)).len(), 1);
+        assert!(bench.interfaces(&wanted(1..=32)).is_empty());
+        assert!(bench.routing.unserved().is_empty());
+    }
+}
+
+#[test]
 fn an_interface_that_comes_back_under_another_index_is_served_again() {
     let mut bench = Bench::new(3);
     bench.route(None, &[2, 3]);

@@ -18,6 +18,10 @@ fn negative_entries_make_room_oldest_first() {
         bench.packet(1, sender(number));
     }
     assert_eq!(bench.routing.counters().evicted, 0);
+    // What changes and stays negative stays as old as it is.
+    bench.now += Duration::from_millis(1);
+    let one_elsewhere = |source| if source == sender(2) { Some(2) } else { Some(1) };
+    bench.routing.rpf_changed(bench.now, Rpf::Lookup(&one_elsewhere));
     bench.route(Some(sender(11)), &[2]);
     assert_eq!(bench.packet(1, sender(11)), [2]);
     bench.packet(1, sender(12));
