@@ -233,7 +233,12 @@ fn a_decision_is_one_word() {
     for (generation, port_set, incoming, word) in [
         (0, 0, 0, 0),
         (1, 2, 3, 0x0000_0001_0002_0003),
-        (u32::MAX, MAX_PORT_SETS - 1, MAX_INTERFACES - 1, 0xffff_ffff_1fff_03ff),
+        (
+            u32::MAX,
+            MAX_PORT_SETS - 1,
+            MAX_INTERFACES - 1,
+            0xffff_ffff_1fff_03ff,
+        ),
         (0x8765_4321, 0, INCOMING_ANY, 0x8765_4321_0000_ffff),
         (0, 0xffff, INCOMING_NONE, 0xffff_fffe),
         (0, 1, INCOMING_ASK, 0x1_fffd),
