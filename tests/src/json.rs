@@ -215,8 +215,9 @@ pub struct Route {
     pub source_address: String,
     /// The group.
     pub group_address: Ipv4Addr,
-    /// Where data has to come in; empty where that depends on the source.
-    pub incoming_interface: String,
+    /// Where data comes in; `None` where that depends on the source and none has sent so far.
+    #[serde(deserialize_with = "nullable")]
+    pub incoming_interface: Option<String>,
     /// Where data goes out, sorted by name.
     pub outgoing_interface: Vec<String>,
     /// Packets that took this route.

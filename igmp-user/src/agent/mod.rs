@@ -146,8 +146,8 @@ pub struct Agent {
     began: Option<Instant>,
     /// Who carries packets.
     forwarding: Forwarding,
-    /// Answers of the kernel to where sources are.
-    answers: Option<mpsc::Receiver<forwarding::Answer>>,
+    /// What others find out for it.
+    arrivals: Option<forwarding::Arrivals>,
     /// Whether an interface has another querier since forwarding last heard of it.
     querier_changed: bool,
 }
@@ -167,7 +167,7 @@ impl Agent {
             monitor,
             asker,
         } = parts;
-        let (forwarding, answers) = Forwarding::new(&config, &kernel, asker)?;
+        let (forwarding, arrivals) = Forwarding::new(&config, &kernel, asker)?;
         let router = Router::with_capacity(config.max_groups as usize, config.max_entries as usize);
         Ok(Self {
             config,
@@ -194,7 +194,7 @@ impl Agent {
             full_maps: Throttle::default(),
             began: None,
             forwarding,
-            answers: Some(answers),
+            arrivals: Some(arrivals),
             querier_changed: false,
         })
     }
@@ -221,7 +221,7 @@ impl Agent {
             warn!("{sentence}");
         }
 
-        let Some(mut answers) = self.answers.take() else {
+        let Some(mut arrivals) = self.arrivals.take() else {
             return Err(io::Error::other("the agent runs only once"));
         };
         self.snapshot = interfaces.borrow_and_update().clone();
@@ -279,7 +279,8 @@ impl Agent {
                     let groups = local_groups.borrow_and_update().clone();
                     self.take_local_groups(groups);
                 }
-                Some(answer) = answers.recv() => self.take_answer(answer),
+                Some(answer) = arrivals.answers.recv() => self.take_answer(answer),
+                Some(reading) = arrivals.readings.recv() => self.take_reading(reading),
                 request = requests.recv() => {
                     if let Some(request) = request {
                         self.answer(request);

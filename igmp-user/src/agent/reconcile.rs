@@ -200,7 +200,7 @@ impl Agent {
             .get(&binding.ifindex)
             .is_some_and(|attached| attached.mode().is_some());
         let igmp = served.wanted.igmp.clone();
-        let forwarding_flags = self.forwarding_flags(served);
+        let forwarding_flags = self.forwarding_flags(name, served);
         let active = igmp.is_some() && binding.up && binding.mac.is_some() && attached;
         if !active {
             self.take_down(name);

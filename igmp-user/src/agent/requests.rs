@@ -24,10 +24,12 @@ impl Agent {
             Request::Groups { filter, from, reply } => {
                 let _ = reply.send(self.groups(&filter, from));
             }
-            Request::Routes { filter, from, reply } => {
-                let page = self.check(&filter).map(|()| self.show_routes(&filter, from));
-                let _ = reply.send(page);
-            }
+            Request::Routes { filter, from, reply } => match self.check(&filter) {
+                Ok(()) => self.answer_routes(filter, from, reply),
+                Err(error) => {
+                    let _ = reply.send(Err(error));
+                }
+            },
             Request::Interfaces(reply) => {
                 let _ = reply.send(self.show_interfaces());
             }

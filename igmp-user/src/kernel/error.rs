@@ -52,14 +52,6 @@ pub enum KernelError {
         /// Why, for each mode that was tried.
         reason: String,
     },
-    /// A port cannot be redirected to.
-    #[error("cannot redirect to the interface with index {ifindex}: {reason}")]
-    Port {
-        /// The interface.
-        ifindex: u32,
-        /// Why.
-        reason: String,
-    },
     /// A map operation failed.
     #[error("cannot {what}: {source}")]
     Map {

@@ -1,12 +1,18 @@
 //! Routes, port sets and where sources are, in the kernel's maps.
 
-use std::{collections::BTreeSet, io, net::Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    io,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use aya::maps::{
     Array, ArrayOfMaps, DevMapHash, HashMap as BpfHashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key,
 };
 use igmp_wire::abi::{FlowEntry, ForwardingState, GroupKey, Port, PortSet, RouteEntry, RouteKey, name};
 use ipnet::Ipv4Net;
+use tracing::debug;
 
 use super::{Kernel, KernelError, object::typed};
 use crate::sys::Plain;
@@ -14,7 +20,7 @@ use crate::sys::Plain;
 /// The maps of forwarding.
 pub(super) struct ForwardingMaps {
     routes: BpfHashMap<MapData, Plain<RouteKey>, Plain<RouteEntry>>,
-    flows: BpfHashMap<MapData, Plain<RouteKey>, Plain<FlowEntry>>,
+    flows: Flows,
     prefixes: LpmTrie<MapData, [u8; 4], u32>,
     port_maps: ArrayOfMaps<MapData, DevMapHash<MapData>>,
     port_sets: Array<MapData, Plain<PortSet>>,
@@ -28,7 +34,7 @@ impl ForwardingMaps {
     pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<Self, KernelError> {
         Ok(Self {
             routes: typed(ebpf, name::ROUTES)?,
-            flows: typed(ebpf, name::FLOWS)?,
+            flows: Flows(Arc::new(Mutex::new(typed(ebpf, name::FLOWS)?))),
             prefixes: typed(ebpf, name::SOURCE_PREFIXES)?,
             port_maps: typed(ebpf, name::PORT_MAPS)?,
             port_sets: typed(ebpf, name::PORT_SETS)?,
@@ -36,6 +42,36 @@ impl ForwardingMaps {
             local_groups: typed(ebpf, name::LOCAL_GROUPS)?,
             state: typed(ebpf, name::FORWARDING)?,
         })
+    }
+}
+
+/// The sources of data that the kernel knows. It can be handed to another thread, since there may be many.
+#[derive(Clone)]
+pub struct Flows(Arc<Mutex<FlowMap>>);
+
+type FlowMap = BpfHashMap<MapData, Plain<RouteKey>, Plain<FlowEntry>>;
+
+impl Flows {
+    /// All of them.
+    pub fn read(&self) -> Vec<(RouteKey, FlowEntry)> {
+        let map = self.lock();
+        let flows = map.iter().flatten();
+        flows.map(|(Plain(key), Plain(entry))| (key, entry)).collect()
+    }
+
+    /// One of them.
+    pub fn get(&self, key: RouteKey) -> Option<FlowEntry> {
+        self.lock().get(&Plain(key), 0).ok().map(|Plain(entry)| entry)
+    }
+
+    /// Forgets one. With its next packet the kernel finds out anew where it goes. Returns whether it was there.
+    pub fn remove(&self, key: RouteKey) -> bool {
+        self.lock().remove(&Plain(key)).is_ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FlowMap> {
+        // There is nothing in it that a panic could leave half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,33 +130,8 @@ impl Kernel {
     }
 
     /// The sources of data that the kernel knows.
-    pub fn flows(&self) -> Vec<(RouteKey, FlowEntry)> {
-        let flows = self.forwarding.flows.iter();
-        flows
-            .flatten()
-            .map(|(Plain(key), Plain(entry))| (key, entry))
-            .collect()
-    }
-
-    /// One source of data, if the kernel knows it.
-    pub fn flow(&self, key: RouteKey) -> Option<FlowEntry> {
-        self.forwarding
-            .flows
-            .get(&Plain(key), 0)
-            .ok()
-            .map(|Plain(entry)| entry)
-    }
-
-    /// Forgets a source of data. With its next packet the kernel finds out anew where it goes.
-    ///
-    /// # Errors
-    ///
-    /// [`KernelError::Map`] where the kernel refuses.
-    pub fn remove_flow(&mut self, key: RouteKey) -> Result<(), KernelError> {
-        removed(
-            self.forwarding.flows.remove(&Plain(key)),
-            "forget a source of data",
-        )
+    pub fn flows(&self) -> Flows {
+        self.forwarding.flows.clone()
     }
 
     /// For how many sources of data there was no room since the programs were first loaded.
@@ -212,11 +223,10 @@ impl Kernel {
             let data = MapData::create(definition, "port_set", None).map_err(KernelError::map(what))?;
             let mut map = DevMapHash::try_from(Map::DevMapHash(data)).map_err(KernelError::map(what))?;
             for &(slot, ifindex) in devices {
-                map.insert(slot, ifindex, Some(egress), 0)
-                    .map_err(|error| KernelError::Port {
-                        ifindex,
-                        reason: error.to_string(),
-                    })?;
+                // An interface that is gone by now must not keep packets from the others.
+                if let Err(error) = map.insert(slot, ifindex, Some(egress), 0) {
+                    debug!("cannot redirect to the interface with index {ifindex}: {error}");
+                }
             }
             // The outer map holds the inner one, so its descriptor is not needed any longer.
             self.forwarding

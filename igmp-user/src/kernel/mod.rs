@@ -43,6 +43,7 @@ use self::{attach::Attachment, forwarding::ForwardingMaps, membership::Removals,
 pub use self::{
     attach::{XdpMode, XdpWish, program_name},
     error::KernelError,
+    forwarding::Flows,
     membership::{Applied, MapChange},
     object::{BpfLogLevel, LoadOptions},
     scan::Scan,

@@ -22,6 +22,10 @@
 //!
 //! # What differs from the engine `xdp`
 //!
+//! At the beginning of a flow packets may be lost: those beyond four that arrive before the answer, and one that arrives at
+//! the very moment at which the entry is made and waits for an answer that was given (`ipmr_mfc_add` looks for waiting
+//! packets only once).
+//!
 //! The kernel counts neither packets whose TTL is too low nor those that are longer than an MTU (it splits them up, unless
 //! their header forbids that). An entry counts all packets alike, so the bytes of a flow whose packets arrive on the right
 //! and on a wrong interface are a share by packets.

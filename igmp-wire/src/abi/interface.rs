@@ -45,8 +45,9 @@ impl InterfaceFlags {
     pub const VERIFY_SOURCE_SUBNET: u32 = 1 << 2;
     /// Multicast data is forwarded from here. Without it, it passes to the network stack untouched.
     pub const FORWARD: u32 = 1 << 3;
-    /// What is to be forwarded from here takes the way through the network stack: in generic mode there is no redirecting
-    /// to several ports, because the copies would share one buffer.
+    /// What is to be forwarded from here takes the way through the network stack. In generic mode the kernel makes the copies
+    /// of a redirect with `skb_clone`, whose data is shared, and nothing promises that a program behind the redirect
+    /// writes into its own; what a classifier writes is copied first.
     pub const STACK: u32 = 1 << 4;
     /// Sockets of the router itself have joined groups here.
     pub const LOCAL_GROUPS: u32 = 1 << 5;

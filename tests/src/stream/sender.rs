@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{PORT, Payload, payload};
@@ -136,6 +137,31 @@ impl Sender {
                 thread::sleep(Duration::from_millis(2));
             }
         }
+        first..self.next
+    }
+
+    /// Sends some packets in one system call, as one large packet that the kernel or the interface cuts into pieces (UDP
+    /// segmentation offload), and returns their numbers.
+    #[track_caller]
+    pub fn send_segments(&mut self, count: u64) -> Range<u64> {
+        let first = self.next;
+        self.next += count;
+        let payload = |sequence| Payload {
+            stream: self.stream,
+            sequence,
+        };
+        let bytes: Vec<u8> = (first..self.next)
+            .flat_map(|sequence| payload(sequence).bytes(self.size))
+            .collect();
+        let segment = |size: usize| {
+            let size = i32::try_from(size).expect("a packet");
+            setsockopt(&self.socket, sockopt::UdpGsoSegment, &size).expect("a socket that segments");
+        };
+        segment(self.size);
+        self.socket
+            .send_to(&bytes, &SocketAddrV4::new(self.group, PORT).into())
+            .unwrap_or_else(|error| panic!("{count} packets should be sent: {error}"));
+        segment(0);
         first..self.next
     }
 

@@ -96,6 +96,18 @@ impl Station {
         Self { host, receiver, tap }
     }
 
+    /// Waits until this packet of a sender to [`FENCE`] has come out of both receiver and tap, which have queues of their
+    /// own.
+    #[track_caller]
+    pub fn wait_fence(&self, fence: &Sender, last: u64) {
+        self.receiver
+            .wait_past(fence.stream(), fence.source(), FENCE, last);
+        wait_for("the tap to catch up", PATIENCE, || match self.saw(fence).span() {
+            Some((_, highest)) if highest >= last => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    }
+
     /// What the receiver got of a sender's stream.
     pub fn got(&self, sender: &Sender) -> Arrivals {
         self.receiver
@@ -186,7 +198,10 @@ impl Site {
         let mut names: Vec<String> = (1..=self.stations.len())
             .map(|number| format!("lan{number}"))
             .collect();
-        names.push("wan0".to_owned());
+        // Other engines have nothing to do there that XDP would be needed for.
+        if self.datapath != Datapath::Kernel && !config.contains("forwarding = \"none\"") {
+            names.push("wan0".to_owned());
+        }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let igmpd = Igmpd::start_on(&self.network, &self.router, &names, config);
         // Hosts that join now say so at once; had they joined before, they would wait for a query.
@@ -236,9 +251,7 @@ impl Site {
         let mut fence = self.send_to(FENCE);
         let last = fence.send_many(3).end - 1;
         for station in stations {
-            station
-                .receiver
-                .wait_past(fence.stream(), fence.source(), FENCE, last);
+            station.wait_fence(&fence, last);
         }
     }
 
@@ -280,7 +293,16 @@ impl Site {
         if self.datapath == Datapath::Kernel {
             // The kernel keeps no more than four packets of a source and group that it has to ask its daemon about.
             sender.send_many(1);
-            self.settle();
+            let flow = format!("({},{})", sender.source(), sender.group());
+            wait_for("the daemon's answer", PATIENCE, || {
+                let entries = self.router.ip("mroute show");
+                let mut lines = entries.lines();
+                if lines.any(|line| line.starts_with(&flow) && !line.contains("unresolved")) {
+                    Ok(())
+                } else {
+                    Err(entries)
+                }
+            });
         }
         sender.send_many(count - (sender.sent().end - first));
         self.settle();

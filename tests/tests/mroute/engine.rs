@@ -16,8 +16,9 @@ use igmp_user::mroute::{
     Flow, InterfaceError, KernelRouting, MrouteSocket, Received, RouteView, Rpf, SlotCounters, VifWanted,
 };
 use tests::{
-    Namespace,
-    stream::{Site, site::FENCE},
+    Namespace, PATIENCE,
+    stream::{Sender, Site, site::FENCE},
+    wait_for,
 };
 
 /// The slot of `wan0`. That of `lan<n>` is n.
@@ -83,7 +84,36 @@ impl Engine {
         for station in &site.stations {
             station.receiver.join(FENCE);
         }
+        // New interfaces drop packets until the kernel has noticed that they have a carrier.
+        let mut fence = site.send_to(FENCE);
+        wait_for("all receivers to be reached", PATIENCE, || {
+            engine.begin(&mut fence);
+            let unreached = site
+                .stations
+                .iter()
+                .filter(|station| station.got(&fence).count() == 0)
+                .count();
+            if unreached == 0 {
+                Ok(())
+            } else {
+                Err(format!("{unreached} of them are not"))
+            }
+        });
         engine
+    }
+
+    /// Sends one packet of a flow, and waits until there is an entry for it. The kernel keeps few packets while it waits
+    /// for an answer, and loses what arrives at the very moment at which the entry is made.
+    #[track_caller]
+    pub(crate) fn begin(&self, sender: &mut Sender) {
+        sender.send();
+        wait_for("the kernel to have an entry", PATIENCE, || {
+            let routes = self.routes();
+            let found = routes
+                .iter()
+                .any(|view| (view.source, view.group) == (sender.source(), sender.group()));
+            if found { Ok(()) } else { Err(format!("{routes:?}")) }
+        });
     }
 
     /// The time that the engine knows.

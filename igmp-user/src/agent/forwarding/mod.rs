@@ -7,7 +7,7 @@
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
 //! | `sources` | from which interface packets of a source are accepted |
 //! | `ports` | which interfaces packets can leave through |
-//! | `flows` | sources that have gone silent |
+//! | `flows` | what sources sent, and those that have gone silent |
 //! | `show` | routes for operators |
 
 mod flows;
@@ -43,11 +43,21 @@ use crate::{
     netlink::{LocalGroups, RouteAsker, RouteTable},
 };
 
+/// How many port sets are made ahead of time in one go.
+const PREPARED_AT_ONCE: usize = 4;
 /// How many answers of the kernel may wait for the agent.
 const ANSWERS: usize = 1_024;
 
 /// An answer of the kernel to the question where a source is.
 pub(super) type Answer = (Ipv4Addr, Option<u32>);
+
+/// Where what others found out arrives.
+pub(super) struct Arrivals {
+    /// For [`Agent::take_answer`].
+    pub(super) answers: mpsc::Receiver<Answer>,
+    /// For [`Agent::take_reading`].
+    pub(super) readings: mpsc::Receiver<flows::Reading>,
+}
 
 /// Who forwards.
 #[derive(Debug)]
@@ -72,13 +82,14 @@ pub(super) struct Forwarding {
 }
 
 impl Forwarding {
-    /// Puts it together; `answers` of the kernel are to be handed to [`Agent::take_answer`].
-    pub(super) fn new(
-        config: &Config,
-        kernel: &Kernel,
-        asker: RouteAsker,
-    ) -> io::Result<(Self, mpsc::Receiver<Answer>)> {
+    /// Puts it together.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine that is configured cannot be had.
+    pub(super) fn new(config: &Config, kernel: &Kernel, asker: RouteAsker) -> io::Result<(Self, Arrivals)> {
         let (sender, answers) = mpsc::channel(ANSWERS);
+        let (flows, readings) = flows::Watch::new();
         let engine = match config.forwarding {
             config::Forwarding::Xdp => Engine::Xdp(Box::new(XdpForwarding::adopt(kernel))),
             config::Forwarding::Kernel => {
@@ -94,9 +105,9 @@ impl Forwarding {
             local: Arc::default(),
             asker,
             answers: sender,
-            flows: flows::Watch::default(),
+            flows,
         };
-        Ok((forwarding, answers))
+        Ok((forwarding, Arrivals { answers, readings }))
     }
 }
 
@@ -326,6 +337,9 @@ impl Agent {
     pub(super) fn tend_forwarding(&mut self, now: Instant) {
         if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
             xdp.free_sets(&mut self.kernel, now);
+            for _ in 0..PREPARED_AT_ONCE {
+                xdp.prepare_sets(&mut self.kernel);
+            }
         }
         self.forget_silent_sources(now);
     }

@@ -7,7 +7,7 @@ use igmp_wire::abi::{EMPTY_PORT_SET, MAX_PORT_SETS};
 
 /// How long a set without routes is kept: until no packet is under way to it any more, and long enough for a member that
 /// comes and goes to find it again.
-const KEEP: Duration = Duration::from_secs(10);
+pub(super) const KEEP: Duration = Duration::from_secs(10);
 
 /// The slots of a set, ascending.
 type Slots = Box<[u32]>;
@@ -45,7 +45,7 @@ impl Default for PortSets {
 
 impl PortSets {
     /// No sets, of which the first ones get numbers other than these, to which packets may be under way.
-    pub(super) fn beginning_after(in_use: BTreeSet<u32>) -> Self {
+    pub(super) fn beginning_after(in_use: &BTreeSet<u32>) -> Self {
         let (used, mut free): (VecDeque<u32>, VecDeque<u32>) =
             (EMPTY_PORT_SET + 1..MAX_PORT_SETS).partition(|number| in_use.contains(number));
         free.extend(used);
@@ -94,6 +94,11 @@ impl PortSets {
             entry.idle_since = Some(now);
             self.idle.push_back((now, number));
         }
+    }
+
+    /// Whether there is such a set.
+    pub(super) fn contains(&self, number: u32) -> bool {
+        self.entries.contains_key(&number)
     }
 
     /// The slots of a set.

@@ -22,19 +22,18 @@ impl Agent {
         let proxying = self.upstream().is_some();
         let mut ports = Ports::new();
         for (name, served) in &self.interfaces {
-            let (Some(slot), Some(binding)) = (served.slot, &served.wanted.binding) else {
+            let (Some(slot), Some(binding), Some(config)) = (
+                served.slot,
+                &served.wanted.binding,
+                self.config.interfaces.get(name),
+            ) else {
                 continue;
             };
             if !binding.up {
                 continue;
             }
             // A proxy forwards to a network only as its querier, lest several of them forward the same (RFC 4605 §4.2).
-            let is_upstream = self
-                .config
-                .interfaces
-                .get(name)
-                .is_some_and(|config| config.proxy_upstream);
-            if proxying && !is_upstream && !self.is_querier(served) {
+            if proxying && !config.proxy_upstream && !self.is_querier(served) {
                 continue;
             }
             let port = Port {
@@ -54,6 +53,7 @@ impl Agent {
         let mut vifs = BTreeMap::new();
         for (name, served) in &self.interfaces {
             if let (Some(slot), Some(binding)) = (served.slot, &served.wanted.binding)
+                && self.config.interfaces.contains_key(name)
                 && binding.up
                 && (binding.vlan == 0 || binding.shown_ifindex != binding.ifindex)
             {
@@ -88,8 +88,12 @@ impl Agent {
     pub(super) fn ways(&self) -> Ways {
         let mut ways = Ways::default();
         let mut devices = BTreeMap::new();
-        for served in self.interfaces.values() {
-            let (Some(slot), Some(binding)) = (served.slot, &served.wanted.binding) else {
+        for (name, served) in &self.interfaces {
+            let (Some(slot), Some(binding), true) = (
+                served.slot,
+                &served.wanted.binding,
+                self.config.interfaces.contains_key(name),
+            ) else {
                 continue;
             };
             if binding.vlan == 0 {
@@ -106,8 +110,11 @@ impl Agent {
     }
 
     /// What the XDP program is told of forwarding on an interface: bits of [`InterfaceFlags`].
-    pub(in crate::agent) fn forwarding_flags(&self, served: &Served) -> u32 {
-        let Some(binding) = &served.wanted.binding else {
+    ///
+    /// An interface that only carries VLANs is none of the router's.
+    pub(in crate::agent) fn forwarding_flags(&self, name: &str, served: &Served) -> u32 {
+        let (Some(binding), true) = (&served.wanted.binding, self.config.interfaces.contains_key(name))
+        else {
             return 0;
         };
         let mode = self
@@ -139,8 +146,8 @@ impl Agent {
             InterfaceFlags::STACK | InterfaceFlags::LOCAL_GROUPS | InterfaceFlags::PARTIAL_CHECKSUMS;
         let some_port_needs_it = ports.values().any(|port| !port.redirect);
         let mut wanted = BTreeMap::new();
-        for served in self.interfaces.values() {
-            let flags = self.forwarding_flags(served);
+        for (name, served) in &self.interfaces {
+            let flags = self.forwarding_flags(name, served);
             if let Some(binding) = &served.wanted.binding
                 && flags != 0
                 && (some_port_needs_it || flags & NEEDS != 0)

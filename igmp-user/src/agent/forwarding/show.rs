@@ -31,7 +31,8 @@ struct RouteOf {
 }
 
 /// A source of data as an engine has it.
-struct SourceOf {
+#[derive(Debug)]
+pub(super) struct SourceOf {
     since: Instant,
     traffic: Traffic,
     incoming: u32,
@@ -39,14 +40,15 @@ struct SourceOf {
 }
 
 /// The sources of data, by group and source.
-type Sources = BTreeMap<RouteId, SourceOf>;
+pub(super) type Sources = BTreeMap<RouteId, SourceOf>;
 
 impl Agent {
     /// A part of the table of routes.
-    pub(in crate::agent) fn show_routes(
-        &mut self,
+    pub(super) fn show_routes(
+        &self,
         filter: &Filter,
         from: Option<RoutePosition>,
+        sources: &Sources,
     ) -> RoutePage {
         let now = clock::now();
         let first = match (from, filter.group) {
@@ -54,7 +56,6 @@ impl Agent {
             (None, Some(group)) => (group, None),
             (None, None) => (Ipv4Addr::UNSPECIFIED, None),
         };
-        let sources = self.sources_of_data(now);
         // Both are in order; a source with a route of its own is in both.
         let ids: BTreeSet<RouteId> = self
             .route_ids(first)
@@ -69,7 +70,7 @@ impl Agent {
                 page.next = Some(RoutePosition { group, source });
                 break;
             }
-            let Some(route) = self.show_route(now, id, &sources) else {
+            let Some(route) = self.show_route(now, id, sources) else {
                 continue;
             };
             let wanted = filter.interface.as_ref().is_none_or(|name| {
@@ -110,7 +111,8 @@ impl Agent {
         }
     }
 
-    fn sources_of_data(&mut self, now: Instant) -> Sources {
+    /// The sources of data, as the kernel's multicast routing has them, or as they were read out of its maps.
+    pub(super) fn sources_of_data(&mut self, now: Instant, flows: Vec<(RouteKey, FlowEntry)>) -> Sources {
         match &mut self.forwarding.engine {
             Engine::None => Sources::new(),
             Engine::Xdp(xdp) => {
@@ -118,7 +120,7 @@ impl Agent {
                     xdp.outgoing(FlowDecision::from_bits(entry.decision).port_set)
                         .collect()
                 };
-                let flows = self.kernel.flows().into_iter();
+                let flows = flows.into_iter();
                 flows
                     .map(|(key, entry)| (id(key), seen_by_xdp(&entry, outgoing(&entry))))
                     .collect()
@@ -161,8 +163,11 @@ impl Agent {
         });
         let (since, outgoing) = match (route, own) {
             (Some(route), _) => (route.since, route.outgoing),
-            // A source without a route of its own goes where its group goes.
-            (None, Some(own)) => (own.since, own.outgoing.clone()),
+            // A source without a route of its own goes where its group goes, as far as there are members.
+            (None, Some(own)) => {
+                let of_group = self.route((group, None)).map(|route| route.outgoing);
+                (own.since, of_group.unwrap_or_else(|| own.outgoing.clone()))
+            }
             (None, None) => return None,
         };
         let mut outgoing: Vec<String> = outgoing

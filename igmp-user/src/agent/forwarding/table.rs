@@ -63,17 +63,14 @@ impl Table {
     }
 
     /// The route that is in force for a source.
-    pub(super) fn governing(
-        &mut self,
-        (group, source): (Ipv4Addr, Ipv4Addr),
-    ) -> Option<(RouteId, &mut Route)> {
+    pub(super) fn governing(&mut self, (group, source): (Ipv4Addr, Ipv4Addr)) -> Option<&mut Route> {
         let own = (group, Some(source));
         let id = if self.routes.contains_key(&own) {
             own
         } else {
             (group, None)
         };
-        self.routes.get_mut(&id).map(|route| (id, route))
+        self.routes.get_mut(&id)
     }
 
     /// One route.
@@ -99,9 +96,9 @@ mod tests {
         let mut table = Table::default();
         assert!(table.governing((G, S)).is_none());
         assert_eq!(table.set((G, None), 1, Instant::ZERO), None);
-        assert_eq!(table.governing((G, S)).map(|(id, _)| id), Some((G, None)));
+        assert_eq!(table.governing((G, S)).map(|route| route.port_set), Some(1));
         assert_eq!(table.set((G, Some(S)), 2, Instant::ZERO), None);
-        assert_eq!(table.governing((G, S)).map(|(id, _)| id), Some((G, Some(S))));
+        assert_eq!(table.governing((G, S)).map(|route| route.port_set), Some(2));
         assert_eq!(table.set((G, None), 3, Instant::ZERO), Some(1));
         let order: Vec<RouteId> = table.from((G, None)).map(|(id, _)| id).collect();
         assert_eq!(order, [(G, None), (G, Some(S))]);

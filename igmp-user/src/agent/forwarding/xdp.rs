@@ -13,12 +13,12 @@ use igmp_wire::abi::{
 use tracing::error;
 
 use super::{
-    port_sets::PortSets,
+    port_sets::{KEEP, PortSets},
     sources::Difference,
     table::{RouteId, Table},
 };
 use crate::{
-    agent::throttle::Throttle,
+    agent::{clock, throttle::Throttle},
     kernel::{Kernel, KernelError},
 };
 
@@ -51,6 +51,10 @@ pub(super) struct XdpForwarding {
     /// Routes of an earlier agent that nobody has confirmed so far.
     unconfirmed: HashSet<RouteKey>,
     local: BTreeSet<(u32, Ipv4Addr)>,
+    /// For each slot the port set of it alone, which its first member will need.
+    prepared: BTreeMap<u32, u32>,
+    /// Port sets of an earlier agent, and since when no route has them any more.
+    inherited: Option<(Instant, BTreeSet<u32>)>,
     /// Messages about port sets for which there was no number.
     refused: Throttle,
 }
@@ -72,15 +76,21 @@ fn report(outcome: Result<(), KernelError>) {
 impl XdpForwarding {
     /// Begins with what an earlier agent left in the maps: packets go on where they went until the core says otherwise.
     pub(super) fn adopt(kernel: &Kernel) -> Self {
+        let in_use = kernel.port_sets_in_use();
         Self {
-            state: kernel.forwarding_state().unwrap_or_default(),
+            state: ForwardingState {
+                default_port_set: EMPTY_PORT_SET,
+                ..kernel.forwarding_state().unwrap_or_default()
+            },
+            changed: true,
             unconfirmed: kernel.routes().into_iter().collect(),
             local: kernel
                 .local_groups()
                 .into_iter()
                 .map(|key| (key.slot, Ipv4Addr::from_bits(key.group)))
                 .collect(),
-            sets: PortSets::beginning_after(kernel.port_sets_in_use()),
+            sets: PortSets::beginning_after(&in_use),
+            inherited: Some((clock::now(), in_use)),
             ..Self::default()
         }
     }
@@ -171,6 +181,17 @@ impl XdpForwarding {
         for set in sets {
             self.make_set(kernel, set);
         }
+        let gone: Vec<u32> = self
+            .prepared
+            .keys()
+            .filter(|slot| !self.ports.contains_key(slot) || self.upstream != upstream)
+            .copied()
+            .collect();
+        for slot in gone {
+            if let Some(set) = self.prepared.remove(&slot) {
+                self.sets.release(set, now);
+            }
+        }
         if self.upstream != upstream {
             self.set_upstream(kernel, now, upstream);
         }
@@ -231,10 +252,30 @@ impl XdpForwarding {
         report(kernel.set_forwarding_state(&self.state));
     }
 
+    /// Makes the port set of a single port ahead of time, where there is one without. The kernel takes tens of
+    /// milliseconds for each new set that is redirected to, since it waits for all packets under way; the first member
+    /// of a group should not.
+    pub(super) fn prepare_sets(&mut self, kernel: &mut Kernel) {
+        let next = self.ports.keys().find(|slot| !self.prepared.contains_key(slot));
+        let Some(&slot) = next else { return };
+        let slots = self.with_upstream(&[slot]);
+        if let Some((set, new)) = self.sets.acquire(&slots) {
+            self.prepared.insert(slot, set);
+            if new {
+                self.make_set(kernel, set);
+            }
+        }
+    }
+
     /// Frees port sets that have had no route for long.
     pub(super) fn free_sets(&mut self, kernel: &mut Kernel, now: Instant) {
         for set in self.sets.take_idle(now) {
             report(kernel.clear_port_set(set));
+        }
+        if let Some((_, sets)) = self.inherited.take_if(|(since, _)| now.since(*since) >= KEEP) {
+            for set in sets.into_iter().filter(|&set| !self.sets.contains(set)) {
+                report(kernel.clear_port_set(set));
+            }
         }
     }
 
