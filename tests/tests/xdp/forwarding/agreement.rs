@@ -329,6 +329,7 @@ fn kernel_and_model_agree() {
             .xdp
             .kernel
             .flows()
+            .read()
             .into_iter()
             .filter(|(_, flow)| flow.packets > 0)
             .map(|(key, flow)| {

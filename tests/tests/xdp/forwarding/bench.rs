@@ -180,7 +180,10 @@ impl Bench {
             set.slots[slot as usize / 64] |= 1 << (slot % 64);
         }
         let devices: Vec<(u32, u32)> = match flags & PortSetFlags::STACK {
-            0 => slots.iter().map(|&slot| (slot, self.ports[&slot].ifindex)).collect(),
+            0 => slots
+                .iter()
+                .map(|&slot| (slot, self.ports[&slot].ifindex))
+                .collect(),
             _ => Vec::new(),
         };
         self.xdp
@@ -251,7 +254,7 @@ impl Bench {
 
     /// What is known of a source.
     pub(crate) fn flow(&self, source: Ipv4Addr, group: Ipv4Addr) -> Option<FlowEntry> {
-        self.xdp.kernel.flow(route_key(group, Some(source)))
+        self.xdp.kernel.flows().get(route_key(group, Some(source)))
     }
 
     /// What was counted since the last call for the interface and all ports: refusals by slot.

@@ -94,7 +94,11 @@ fn every_port_gets_a_frame_of_its_own() {
             }
         }
         for number in 1..=PORTS.len() {
-            assert_eq!(inside.seen(number, GROUP), (1..=16).collect::<Vec<_>>(), "each once, in order");
+            assert_eq!(
+                inside.seen(number, GROUP),
+                (1..=16).collect::<Vec<_>>(),
+                "each once, in order"
+            );
         }
     });
 }
@@ -111,18 +115,30 @@ fn what_is_refused_is_counted_and_ends() {
             (good.clone().with(|it| it.source = NOWHERE), Refusal::Rpf),
             (good.clone().with(|it| it.ttl = 1), Refusal::Ttl),
             (good.clone().with(|it| it.ttl = 0), Refusal::Ttl),
-            (good.clone().with(|it| it.header_checksum_error = 1), Refusal::Checksum),
+            (
+                good.clone().with(|it| it.header_checksum_error = 1),
+                Refusal::Checksum,
+            ),
             (good.clone().with(|it| it.source = ROUTER), Refusal::Source),
-            (good.clone().with(|it| it.source = Ipv4Addr::LOCALHOST), Refusal::Source),
-            (good.clone().with(|it| it.total_len = Some(19)), Refusal::Malformed),
-            (good.clone().with(|it| it.total_len = Some(1_000)), Refusal::TooShort),
+            (
+                good.clone().with(|it| it.source = Ipv4Addr::LOCALHOST),
+                Refusal::Source,
+            ),
+            (
+                good.clone().with(|it| it.total_len = Some(19)),
+                Refusal::Malformed,
+            ),
+            (
+                good.clone().with(|it| it.total_len = Some(1_000)),
+                Refusal::TooShort,
+            ),
         ] {
             send(inside, &raw, &packet);
             let refused = inside.bench.xdp.counted().dropped();
             assert_eq!(refused, [(refusal, 1)].into(), "{packet:?}");
         }
         for number in 1..=PORTS.len() {
-            assert_eq!(inside.seen(number, GROUP), [], "interface {number}");
+            assert_eq!(inside.seen(number, GROUP), [0_u16; 0], "interface {number}");
         }
     });
 }
@@ -177,7 +193,9 @@ fn groups_of_the_router_itself() {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).expect("a socket");
         let only_local = Ipv4Addr::new(239, 7, 7, 7);
         for group in [GROUP, only_local] {
-            socket.join_multicast_v4(&group, &ROUTER).expect("the group is joined");
+            socket
+                .join_multicast_v4(&group, &ROUTER)
+                .expect("the group is joined");
         }
         let mut buffer = [0; 2_000];
         let mut got = |patience: Duration| {
@@ -196,7 +214,9 @@ fn groups_of_the_router_itself() {
         inside.interface(0, 0, SLOT, forwarding_config(InterfaceFlags::LOCAL_GROUPS));
         for group in [GROUP, only_local] {
             let kernel = &mut inside.bench.xdp.kernel;
-            kernel.set_local_group(SLOT, group, true).expect("the kernel is told");
+            kernel
+                .set_local_group(SLOT, group, true)
+                .expect("the kernel is told");
         }
         for (size, group, ttl, forwarded) in [
             (100, GROUP, 8, true),
@@ -244,7 +264,11 @@ fn ports_that_are_too_small() {
                 let id = send(inside, &raw, &packet);
                 for (index, slot) in PORTS.into_iter().enumerate() {
                     let fits = len <= 600 || index != small;
-                    assert_eq!(inside.seen(index + 1, GROUP).contains(&id), fits, "{len} {small} {slot}");
+                    assert_eq!(
+                        inside.seen(index + 1, GROUP).contains(&id),
+                        fits,
+                        "{len} {small} {slot}"
+                    );
                 }
                 let refused = inside.bench.refusals();
                 let expected = (len > 600).then_some(((PORTS[small], Refusal::Mtu), 1));

@@ -46,7 +46,11 @@ fn every_port_gets_a_frame_of_its_own() {
             }
         }
         for number in 1..=PORTS.len() {
-            assert_eq!(inside.seen(number, GROUP), (1..=12).collect::<Vec<_>>(), "each once, in order");
+            assert_eq!(
+                inside.seen(number, GROUP),
+                (1..=12).collect::<Vec<_>>(),
+                "each once, in order"
+            );
         }
     });
 }
@@ -75,7 +79,10 @@ fn nothing_goes_back_where_it_came_from() {
             inside.wait_for(number, from_vlan.id);
             assert_eq!(inside.seen(number, GROUP), ids, "interface {number}");
         }
-        assert_eq!(inside.wait_for(0, from_vlan.id).bytes, leaving(&from_vlan.frame(), 1, SLOT));
+        assert_eq!(
+            inside.wait_for(0, from_vlan.id).bytes,
+            leaving(&from_vlan.frame(), 1, SLOT)
+        );
     });
 }
 
@@ -140,6 +147,9 @@ fn a_port_that_is_down_costs_the_others_nothing() {
         inside.inject(0, &packet.frame());
         inside.wait_for(2, packet.id);
         assert_eq!(inside.seen(2, GROUP), [packet.id]);
-        assert_eq!((inside.seen(1, GROUP).len(), inside.seen(3, GROUP).len()), (21, 21));
+        assert_eq!(
+            (inside.seen(1, GROUP).len(), inside.seen(3, GROUP).len()),
+            (21, 21)
+        );
     });
 }

@@ -259,7 +259,7 @@ fn with_partial_checksum(packet: &Datagram) -> Vec<u8> {
 #[test]
 fn checksums_that_are_still_to_be_computed() {
     let mut bench = Bench::with_route();
-    for size in [16, 17, 33, 200, 201, 1_472] {
+    for size in [16, 17, 33, 200, 201, 1_400] {
         for options in [0, 4, 40] {
             let packet = data(HOST, GROUP).with(|it| {
                 it.size = size;
