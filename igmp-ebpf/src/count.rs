@@ -37,9 +37,15 @@ impl Counters {
     /// Counts a refused packet.
     #[inline(always)]
     pub(crate) fn dropped(self, refusal: Refusal) {
+        self.dropped_many(refusal, 1);
+    }
+
+    /// Counts packets that were refused together.
+    #[inline(always)]
+    pub(crate) fn dropped_many(self, refusal: Refusal, packets: u64) {
         self.update(|counters| {
             if let Some(counter) = counters.dropped.get_mut(refusal as usize) {
-                *counter += 1;
+                *counter += packets;
             }
         });
     }
@@ -50,12 +56,12 @@ impl Counters {
         self.update(|counters| counters.refreshed += u64::from(memberships));
     }
 
-    /// Counts a packet of `len` bytes that was forwarded out of the interface.
+    /// Counts packets of so many bytes together that were forwarded out of the interface.
     #[inline(always)]
-    pub(crate) fn forwarded(self, len: u64) {
+    pub(crate) fn forwarded(self, packets: u64, bytes: u64) {
         self.update(|counters| {
-            counters.forwarded_packets += 1;
-            counters.forwarded_bytes += len;
+            counters.forwarded_packets += packets;
+            counters.forwarded_bytes += bytes;
         });
     }
 

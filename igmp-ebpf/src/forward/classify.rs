@@ -88,37 +88,75 @@ fn forward(
     let [ttl, protocol, high, low] = hop;
     let checksum = data::checksum_after_hop(u16::from_be_bytes([high, low]), ttl, protocol);
     let [high, low] = checksum.to_be_bytes();
-    if tag != 0 && !packet.untag() {
+    let tagged = packet.is_tagged();
+    if tagged && !packet.untag() {
         return Ok(DROP);
     }
     packet.write(HEADER_LEN as u32 + 8, &[ttl - 1, protocol, high, low]);
     packet.write(0, &multicast_mac(header.group));
-    way.count(header.total_len as u64);
+    let load = Load::of(packet, &header);
+    way.count(u64::from(load.packets), u64::from(load.bytes));
 
     let mut copying = Copying {
         set: way.set,
         incoming: config.slot,
-        len: header.total_len as u32,
+        load,
         last: NO_PORT,
     };
     packet::repeat(packet, way.set.span.min(MAX_INTERFACES), &mut copying);
     let last = copying.last;
     if !local {
         return Ok(match ports::port(last) {
-            Some(port) => redirect(packet, last, port, copying.len),
+            Some(port) => redirect(packet, last, port, load),
             None => DROP,
         });
     }
     if let Some(port) = ports::port(last) {
-        copy(packet, last, port, copying.len);
+        copy(packet, last, port, load);
     }
     // The router's own sockets get the packet as it came.
     packet.write(HEADER_LEN as u32 + 8, &hop);
     packet.write(0, &link);
-    if tag != 0 {
+    if tagged {
         packet.push_tag(tag);
     }
     Ok(NEXT)
+}
+
+/// Length of a UDP header in bytes.
+const UDP_HEADER_LEN: u32 = 8;
+
+/// What there is to carry.
+#[derive(Clone, Copy)]
+struct Load {
+    /// How many packets it will be in the end.
+    packets: u32,
+    /// Their bytes together, from the IP header on.
+    bytes: u32,
+    /// The longest of them, from the IP header on.
+    longest: u32,
+}
+
+impl Load {
+    #[inline(always)]
+    fn of(packet: &SkbPacket, header: &data::Header) -> Self {
+        let total_len = header.total_len as u32;
+        let (packets, size) = packet.segments();
+        if size == 0 {
+            return Self {
+                packets: 1,
+                bytes: total_len,
+                longest: total_len,
+            };
+        }
+        // Each packet gets the headers that are there once now.
+        let headers = header.header_len as u32 + UDP_HEADER_LEN;
+        Self {
+            packets,
+            bytes: total_len + packets.wrapping_sub(1) * headers,
+            longest: headers + size,
+        }
+    }
 }
 
 /// A slot that no port has.
@@ -128,8 +166,7 @@ const NO_PORT: u32 = MAX_INTERFACES;
 struct Copying {
     set: &'static PortSet,
     incoming: u32,
-    /// Length of the packet, from the IP header on.
-    len: u32,
+    load: Load,
     /// The last port so far.
     last: u32,
 }
@@ -143,14 +180,14 @@ impl Walk<SkbPacket> for Copying {
         let Some(this) = ports::port(slot) else {
             return Turn::More;
         };
-        if self.len > this.mtu {
+        if self.load.longest > this.mtu {
             if let Some(counters) = Counters::of(slot) {
-                counters.dropped(Refusal::Mtu);
+                counters.dropped_many(Refusal::Mtu, u64::from(self.load.packets));
             }
             return Turn::More;
         }
         if let Some(port) = ports::port(self.last) {
-            copy(packet, self.last, port, self.len);
+            copy(packet, self.last, port, self.load);
         }
         self.last = slot;
         Turn::More
@@ -159,7 +196,7 @@ impl Walk<SkbPacket> for Copying {
 
 /// Sends a copy of the packet out of a port.
 #[inline(always)]
-fn copy(packet: &SkbPacket, slot: u32, port: &Port, len: u32) {
+fn copy(packet: &SkbPacket, slot: u32, port: &Port, load: Load) {
     packet.write(6, &port.mac);
     let tagged = port.vlan != 0 && packet.push_tag(port.vlan);
     // SAFETY: the context is that of the running program.
@@ -167,24 +204,24 @@ fn copy(packet: &SkbPacket, slot: u32, port: &Port, len: u32) {
     if tagged {
         packet.untag();
     }
-    count(slot, len);
+    count(slot, load);
 }
 
 /// Sends the packet itself out of a port.
 #[inline(always)]
-fn redirect(packet: &SkbPacket, slot: u32, port: &Port, len: u32) -> i32 {
+fn redirect(packet: &SkbPacket, slot: u32, port: &Port, load: Load) -> i32 {
     packet.write(6, &port.mac);
     if port.vlan != 0 && !packet.push_tag(port.vlan) {
         return DROP;
     }
-    count(slot, len);
+    count(slot, load);
     // SAFETY: the helper takes no pointer.
     unsafe { bpf_redirect(port.ifindex, 0) as i32 }
 }
 
 #[inline(always)]
-fn count(slot: u32, len: u32) {
+fn count(slot: u32, load: Load) {
     if let Some(counters) = Counters::of(slot) {
-        counters.forwarded(u64::from(len));
+        counters.forwarded(u64::from(load.packets), u64::from(load.bytes));
     }
 }

@@ -56,6 +56,6 @@ pub(crate) fn egress(context: *mut xdp_md) -> u32 {
     let [m, n] = ethernet::ETHERTYPE_IPV4.to_be_bytes();
     // SAFETY: `at` has checked that the bytes are within the frame.
     unsafe { place.write_unaligned([a, b, c, d, e, f, g, h, i, j, k, l, m, n]) };
-    counters.forwarded(u64::from(total_len));
+    counters.forwarded(1, u64::from(total_len));
     XDP_PASS
 }

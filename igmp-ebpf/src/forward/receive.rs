@@ -20,7 +20,9 @@ use crate::{count::Counters, maps::PORT_MAPS, packet::XdpPacket, receive::interf
 #[inline(always)]
 pub(crate) fn receive(packet: XdpPacket, content: &Content) -> u32 {
     let envelope = &content.envelope;
-    if content.destination.is_unspecified() && !is_for_multicast(&packet) {
+    // Of what has no readable header, protocol 0 is told.
+    let is_unreadable = content.destination.is_unspecified();
+    if is_unreadable && (content.protocol != 0 || !is_for_multicast(&packet)) {
         return XDP_PASS;
     }
     // What belongs to the link alone is for the network stack, whatever its TTL.
@@ -70,6 +72,10 @@ fn forward(
 ) -> Result<u32, Refusal> {
     let frame_len = packet.len();
     let header = data::judge(packet, envelope.ip, frame_len, config)?;
+    // A header that is readable after all, of protocol 0 and to nobody.
+    if !address::is_multicast(header.group) {
+        return Err(Refusal::Malformed);
+    }
     let way = route::find(config, header.source, header.group)?;
     if header.ttl <= 1 {
         return Err(Refusal::Ttl);
@@ -89,7 +95,7 @@ fn forward(
         ports::count_skipped(way.set, config.slot, frame_len as u32);
     }
     rewrite(packet, envelope.ip, &header);
-    way.count(header.total_len as u64);
+    way.count(1, header.total_len as u64);
     // The frame came from the device and not from a VLAN on it, so it must not go out there again. A set with a VLAN of the
     // device in it takes the other way, so what is tagged may leave there untagged.
     let exclude = if vlan == 0 { BPF_F_EXCLUDE_INGRESS } else { 0 };

@@ -31,17 +31,17 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Counts a packet of `len` bytes for the route.
+    /// Counts packets of so many bytes together for the route.
     #[inline(always)]
-    pub(super) fn count(&self, len: u64) {
+    pub(super) fn count(&self, packets: u64, bytes: u64) {
         if self.flow.is_null() {
             return;
         }
         // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program. The two
         // counters are changed by atomic operations only, and the time is a single aligned word.
         unsafe {
-            Shared::new(&raw mut (*self.flow).packets).add(1);
-            Shared::new(&raw mut (*self.flow).bytes).add(len);
+            Shared::new(&raw mut (*self.flow).packets).add(packets);
+            Shared::new(&raw mut (*self.flow).bytes).add(bytes);
             (&raw mut (*self.flow).last_packet).write_volatile(self.now);
         }
     }

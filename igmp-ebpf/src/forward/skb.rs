@@ -54,17 +54,36 @@ impl SkbPacket {
         u16::from_be(unsafe { (*self.skb).protocol } as u16)
     }
 
+    /// How many packets this is, and how long the payload of each but the last one is, in bytes, behind the headers of IP
+    /// and UDP. The sender may have left it to others to cut them (segmentation offload); 1 and 0 for a single packet.
+    #[inline(always)]
+    pub(super) fn segments(&self) -> (u32, u32) {
+        // SAFETY: as in `len`.
+        unsafe {
+            let size = (*self.skb).gso_size;
+            if size == 0 {
+                (1, 0)
+            } else {
+                ((*self.skb).gso_segs, size)
+            }
+        }
+    }
+
+    /// Whether there is a tag. It may be one of VLAN 0, which only gives a priority.
+    #[inline(always)]
+    pub(super) fn is_tagged(&self) -> bool {
+        // SAFETY: as in `len`.
+        unsafe { (*self.skb).vlan_present != 0 }
+    }
+
     /// VLAN ID and priority of the tag, 0 where there is none.
     #[inline(always)]
     pub(super) fn tag(&self) -> u16 {
-        // SAFETY: as in `len`.
-        unsafe {
-            if (*self.skb).vlan_present != 0 {
-                (*self.skb).vlan_tci as u16
-            } else {
-                0
-            }
+        if !self.is_tagged() {
+            return 0;
         }
+        // SAFETY: as in `len`.
+        unsafe { (*self.skb).vlan_tci as u16 }
     }
 
     /// Takes the tag away. Returns whether that succeeded.

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::{
     Agent, clock,
-    plan::{Attachment, Plan},
+    plan::{Attachment, Binding, Plan},
     served::{CoreState, Served},
     translate,
 };
@@ -85,7 +85,14 @@ impl Agent {
                 .entry(name.clone())
                 .and_modify(|served| served.wanted = wanted.clone())
                 .or_insert_with(|| Served::new(wanted));
-            self.serve(&name);
+        }
+        let names: Vec<String> = self.interfaces.keys().cloned().collect();
+        // What is over goes first, since an interface may have got the name of another one.
+        for name in &names {
+            self.let_go(name);
+        }
+        for name in &names {
+            self.serve(name);
         }
         self.reconcile_forwarding();
         self.carry_out(clock::now());
@@ -167,8 +174,8 @@ impl Agent {
             .any(|attached| attached.retry().is_some_and(|retry| retry <= now))
     }
 
-    /// Brings one interface to what is wanted of it.
-    fn serve(&mut self, name: &str) {
+    /// Ends what does not hold any more of an interface.
+    fn let_go(&mut self, name: &str) {
         let Some(served) = self.interfaces.get(name) else {
             return;
         };
@@ -176,18 +183,24 @@ impl Agent {
             self.stop_serving(name);
             return;
         }
-        let Some(binding) = served.wanted.binding.clone() else {
-            // The slot stays, and with it the counters, because the interface is still configured.
-            self.take_down(name);
-            self.forget_key(name);
-            return;
-        };
-        let key = binding.key();
-        if served.kernel.is_some_and(|(known, _)| known != key) {
-            // Another interface under the same name: what was known of the old one does not hold for it.
+        // Where there is another interface under the same name, what was known of the old one does not hold for it. The slot
+        // stays, and with it the counters, because the interface is still configured.
+        let key = served.wanted.binding.as_ref().map(Binding::key);
+        if key.is_none() || served.kernel.is_some_and(|(known, _)| Some(known) != key) {
             self.take_down(name);
             self.forget_key(name);
         }
+    }
+
+    /// Brings one interface to what is wanted of it.
+    fn serve(&mut self, name: &str) {
+        let Some(served) = self.interfaces.get(name) else {
+            return;
+        };
+        let (Some(binding), true) = (served.wanted.binding.clone(), served.wanted.served) else {
+            return;
+        };
+        let key = binding.key();
         let Some(slot) = self.slot_of(name, key) else {
             return;
         };

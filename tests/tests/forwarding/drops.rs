@@ -198,6 +198,66 @@ fn unicast_and_broadcast(datapath: Datapath) {
         .assert_exactly("the router", sent);
 }
 
+/// An address that the router gets while it runs is its own from then on.
+#[test]
+fn an_address_that_is_added() {
+    let site = Site::new(Datapath::Plain, 1);
+    let igmpd = site.start();
+    site.join(&igmpd, 1, GROUP);
+    let new = Ipv4Addr::new(10, 0, 0, 9);
+    let mut made = Handmade::new(site.sender.namespace(), "eth0");
+    let packet = made.next(new, GROUP);
+    made.send(&packet);
+    site.settle();
+    assert_eq!(site.station(1).tap.to(GROUP).len(), 1);
+    site.router.ip(&format!("address add {new}/24 dev wan0"));
+    wait_for("its own address to be refused", PATIENCE, || {
+        let packet = made.next(new, GROUP);
+        made.send(&packet);
+        let count = igmpd.statistics("wan0").dropped["source"];
+        if count > 0 {
+            Ok(())
+        } else {
+            Err("forwarded".to_owned())
+        }
+    });
+    site.settle();
+    let before = site.station(1).tap.to(GROUP).len();
+    assert_counted(&igmpd, "wan0", "source", 20, || {
+        for _ in 0..20 {
+            let packet = made.next(new, GROUP);
+            made.send(&packet);
+        }
+    });
+    site.settle();
+    assert_eq!(site.station(1).tap.to(GROUP).len(), before);
+}
+
+/// What arrives on an interface that the configuration does not name is left alone.
+#[test]
+fn interfaces_without_a_table() {
+    let site = Site::new(Datapath::Plain, 1);
+    let host = site.network.host("apart", [10, 6, 0, 2], &site.router, "apart0");
+    site.router.address("apart0", [10, 6, 0, 1].into(), 24);
+    let igmpd = site.start();
+    site.join(&igmpd, 1, GROUP);
+    let tap = Tap::open(&site.router, "apart0");
+    let mut sender = Sender::new(&host, GROUP);
+    let sent = sender.send_many(20);
+    let source = sender.source();
+    wait_for("the router's stack to get it", PATIENCE, || {
+        let faults = tap.arrivals(sender.stream(), source, GROUP).faults(sent.clone());
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    });
+    site.settle();
+    assert_eq!(site.station(1).saw(&sender).count(), 0);
+    assert!(!site.router.has_xdp("apart0"));
+    // Nor does data go there.
+    let host_tap = Tap::open(host.namespace(), "eth0");
+    site.assert_delivered(&mut site.send_to(GROUP), 20, &[1]);
+    assert_eq!(host_tap.to(GROUP), []);
+}
+
 /// A unicast packet in a frame to a group's Ethernet address, and the other way round: what counts is the IP address.
 #[test]
 fn frames_and_packets_that_disagree() {

@@ -74,8 +74,11 @@ fn report(outcome: Result<(), KernelError>) {
 }
 
 impl XdpForwarding {
-    /// Begins with what an earlier agent left in the maps: packets go on where they went until the core says otherwise.
+    /// Begins with what an earlier agent left in the maps, if there was one: packets go on where they went until the core says otherwise.
     pub(super) fn adopt(kernel: &Kernel) -> Self {
+        if !kernel.adopted() {
+            return Self::default();
+        }
         let in_use = kernel.port_sets_in_use();
         Self {
             state: ForwardingState {
