@@ -68,6 +68,7 @@ fn every_port_gets_a_frame_of_its_own() {
         for (vlans, priority, source) in [
             (vec![], 0, REMOTE),
             (vec![0], 5, REMOTE),
+            (vec![0], 0, REMOTE),
             (vec![7], 0, [198, 18, 0, 1].into()),
             (vec![7], 6, [198, 18, 0, 1].into()),
         ] {
@@ -96,7 +97,7 @@ fn every_port_gets_a_frame_of_its_own() {
         for number in 1..=PORTS.len() {
             assert_eq!(
                 inside.seen(number, GROUP),
-                (1..=16).collect::<Vec<_>>(),
+                (1..=20).collect::<Vec<_>>(),
                 "each once, in order"
             );
         }

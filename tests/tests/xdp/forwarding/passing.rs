@@ -312,3 +312,15 @@ fn no_partial_checksums() {
         bench.frame_forwarded(&frame, 0);
     }
 }
+
+/// 0.0.0.0 is no group, whatever the Ethernet address says: not even a proxy sends it upstream.
+#[test]
+fn packets_for_nobody() {
+    let mut bench = Bench::with_route();
+    let packet =
+        data(HOST, Ipv4Addr::UNSPECIFIED).with(|it| it.destination_mac = Some([1, 0, 0x5e, 0, 0, 0]));
+    bench.passed(&packet.frame());
+    bench.default_port_set(SOME);
+    bench.commit();
+    bench.passed(&packet.frame());
+}
