@@ -193,7 +193,10 @@ fn routes_without_a_carrier_count_as_long_as_the_kernel_uses_them() {
                 is_used.then_some(())
             };
             until("the route that is left", &mut routes, is_right).await;
-            let asked = asker.interface_towards([192, 0, 2, 1].into()).await;
+            let asked = asker
+                .interface_towards([192, 0, 2, 1].into())
+                .await
+                .expect("an answer");
             assert_eq!(asked.map(RouteVia::Interface), Some(wanted), "the kernel agrees");
             lans.hosts[0].ip("link set eth0 up");
             let is_back = |now: &RouteTable| (via(now, "192.0.2.0/24") == Some(lan0)).then_some(());
@@ -285,14 +288,15 @@ fn the_kernel_tells_the_way() {
             let address = Ipv4Addr::from(address);
             // Clones are for tasks of their own.
             let clone = asker.clone();
-            let answer = tokio::spawn(async move { clone.interface_towards(address).await });
+            let answer =
+                tokio::spawn(async move { clone.interface_towards(address).await.expect("an answer") });
             assert_eq!(answer.await.expect("no panic"), wanted, "{address}");
         }
         // The kernel's choice spreads over both, and `ip` sees the same.
         let mut chosen = BTreeSet::new();
         for host in 1..=64 {
             let address = Ipv4Addr::new(198, 51, 100, host);
-            let answer = asker.interface_towards(address).await;
+            let answer = asker.interface_towards(address).await.expect("an answer");
             let text = router.ip(&format!("route get {address}"));
             let name = if text.contains("dev lan0") { "lan0" } else { "lan1" };
             assert_eq!(answer, Some(router.index(name)), "{address}: {text}");

@@ -332,8 +332,8 @@ impl Agent {
             }
             events.extend(translate::event(&event, sources));
         });
-        for source in unlocated {
-            self.ask_for(source);
+        if !unlocated.is_empty() {
+            self.ask_for(unlocated);
         }
         // Read after the events, so that none is later.
         let now = clock::now();

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use futures_util::TryStreamExt;
 use rtnetlink::{
-    Handle, new_connection,
+    Error, Handle, new_connection,
     packet_route::{
         AddressFamily,
         route::{RouteAddress, RouteAttribute, RouteMessage, RouteType},
@@ -17,6 +17,11 @@ use super::NetlinkError;
 
 /// How long the kernel may take to answer. It answers at once; only an answer that was lost (`ENOBUFS`) takes longer.
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The kernel did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the kernel did not answer")]
+pub struct NoAnswer;
 
 /// Asks the kernel which way it would send a packet, with all policy rules, and for ECMP with its choice. Clones share
 /// one socket, and any number of questions can be under way.
@@ -38,8 +43,12 @@ impl RouteAsker {
     }
 
     /// The index of the interface through which the kernel sends unicast packets to `source`, as `ip route get` tells.
-    /// `None` if it would not send them at all, keeps them on this machine, or cannot be asked.
-    pub async fn interface_towards(&self, source: Ipv4Addr) -> Option<u32> {
+    /// `None` if it would not send them at all, or keeps them on this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] where the kernel did not say either: its answers get lost when there are too many questions at once.
+    pub async fn interface_towards(&self, source: Ipv4Addr) -> Result<Option<u32>, NoAnswer> {
         let mut question = RouteMessage::default();
         question.header.address_family = AddressFamily::Inet;
         question.header.destination_prefix_length = 32;
@@ -48,23 +57,24 @@ impl RouteAsker {
             .push(RouteAttribute::Destination(RouteAddress::Inet(source)));
         let mut answers = std::pin::pin!(self.handle.route().get(question).execute());
         let route = match timeout(TIMEOUT, answers.try_next()).await {
-            Ok(Ok(route)) => route?,
+            Ok(Ok(Some(route))) => route,
             // Unreachable destinations are errors, too.
-            Ok(Err(error)) => {
+            Ok(Err(Error::NetlinkError(error))) => {
                 debug!(%source, %error, "no route");
-                return None;
+                return Ok(None);
             }
-            Err(_) => {
+            Ok(Ok(None) | Err(_)) | Err(_) => {
                 debug!(%source, "the kernel did not answer which way this is");
-                return None;
+                return Err(NoAnswer);
             }
         };
         if route.header.kind != RouteType::Unicast {
-            return None;
+            return Ok(None);
         }
-        route.attributes.iter().find_map(|attribute| match attribute {
+        let mut attributes = route.attributes.iter();
+        Ok(attributes.find_map(|attribute| match attribute {
             RouteAttribute::Oif(ifindex) => Some(*ifindex),
             _ => None,
-        })
+        }))
     }
 }

@@ -16,7 +16,7 @@ mod snapshot;
 mod watch;
 mod watch_routes;
 
-pub use asker::RouteAsker;
+pub use asker::{NoAnswer, RouteAsker};
 pub use error::NetlinkError;
 pub use local_groups::{LocalGroups, watch_local_groups};
 pub use routes::{Route, RouteTable, RouteVia};

@@ -62,7 +62,7 @@ pub struct Received {
     pub destination: Option<Ipv4Addr>,
     /// Where it came from, of UDP sockets.
     pub source: Option<Ipv4Addr>,
-    /// What a packet socket has lost until now for want of room.
+    /// What the socket has lost until now: for want of room, and, of UDP sockets, for wrong checksums (`sk_drops`).
     pub lost: u32,
     /// Of packet sockets.
     pub auxiliary: Auxiliary,

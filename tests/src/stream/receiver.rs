@@ -167,7 +167,10 @@ fn keep(socket: &Socket, log: &Mutex<Log>, stop: &AtomicBool) {
         let Some(received) = message::receive(socket, &mut buffer) else {
             continue;
         };
-        assert_eq!(received.lost, 0, "the receiver's own buffer is full");
+        assert_eq!(
+            received.lost, 0,
+            "packets arrived with wrong checksums, or the receiver's own buffer is full"
+        );
         let payload = Payload::parse(&buffer[..received.len]).expect("data of a test on its port");
         let source = received.source.expect("UDP tells the source");
         let group = received.destination.expect("the destination was asked for");

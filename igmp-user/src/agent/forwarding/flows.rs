@@ -3,7 +3,7 @@
 //! The programs in the kernel make an entry for each source that sends to a group, and the agent takes it away when
 //! nothing came for long. There may be hundreds of thousands, so the map is read by a thread of its own.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use igmp_core::{Duration, Instant};
 use igmp_wire::abi::{FlowEntry, RouteKey};
@@ -173,6 +173,12 @@ impl Agent {
                 }
             }
         }
+        let silent: BTreeSet<Ipv4Addr> = reading
+            .forgotten
+            .iter()
+            .map(|(key, _)| Ipv4Addr::from_bits(key.source))
+            .collect();
+        self.forget_answers(silent);
         self.answer_waiting(clock::now(), reading.flows);
     }
 

@@ -34,13 +34,17 @@ use igmp_wire::{
 };
 use tokio::sync::mpsc;
 
-use self::{mrouting::KernelForwarding, sources::Sources, xdp::XdpForwarding};
+use self::{
+    mrouting::KernelForwarding,
+    sources::{Sources, Told},
+    xdp::XdpForwarding,
+};
 use super::{Agent, clock, translate};
 use crate::{
     api::MonitorEventKind,
     config::{self, Config},
     kernel::Kernel,
-    netlink::{LocalGroups, RouteAsker, RouteTable},
+    netlink::{LocalGroups, NoAnswer, RouteAsker, RouteTable},
 };
 
 /// How many port sets are made ahead of time in one go.
@@ -49,7 +53,7 @@ const PREPARED_AT_ONCE: usize = 4;
 const ANSWERS: usize = 1_024;
 
 /// An answer of the kernel to the question where a source is.
-pub(super) type Answer = (Ipv4Addr, Option<u32>);
+pub(super) type Answer = (Ipv4Addr, Result<Option<u32>, NoAnswer>);
 
 /// Where what others found out arrives.
 pub(super) struct Arrivals {
@@ -177,11 +181,9 @@ impl Agent {
     pub(super) fn take_routes(&mut self, table: Arc<RouteTable>) {
         self.forwarding.table = table;
         // With another table the kernel may answer otherwise.
-        let sources = self.forwarding.sources.forget_answers();
+        self.forwarding.sources.ask_again();
         self.locate_sources();
-        for source in sources {
-            self.ask_for(source);
-        }
+        self.send_questions();
     }
 
     /// Takes in which groups sockets of the router have joined.
@@ -190,31 +192,57 @@ impl Agent {
         self.reconcile();
     }
 
-    /// Asks the kernel where a source is, which has several ways to it.
-    pub(super) fn ask_for(&mut self, source: Ipv4Addr) {
-        let now = clock::now();
-        if !self.forwarding.sources.ask(source, now) {
-            return;
+    /// Asks the kernel where sources are, to which it has several ways.
+    pub(super) fn ask_for(&mut self, sources: BTreeSet<Ipv4Addr>) {
+        for source in sources {
+            self.forwarding.sources.ask(source);
         }
-        let asker = self.forwarding.asker.clone();
-        let answers = self.forwarding.answers.clone();
-        tokio::spawn(async move {
-            let answer = asker.interface_towards(source).await;
-            // It fails where the agent has ended.
-            let _ = answers.send((source, answer)).await;
-        });
+        self.send_questions();
+    }
+
+    fn send_questions(&mut self) {
+        while let Some(source) = self.forwarding.sources.next_question() {
+            let asker = self.forwarding.asker.clone();
+            let answers = self.forwarding.answers.clone();
+            tokio::spawn(async move {
+                let answer = asker.interface_towards(source).await;
+                // It fails where the agent has ended.
+                let _ = answers.send((source, answer)).await;
+            });
+        }
     }
 
     /// Takes an answer of the kernel in.
     pub(super) fn take_answer(&mut self, (source, answer): Answer) {
-        let Some(told) = self.forwarding.sources.answer(source, answer) else {
-            return;
-        };
-        let difference = sources::Difference {
-            set: vec![told],
-            remove: Vec::new(),
-        };
-        self.tell_sources(&difference);
+        let told = self.forwarding.sources.answer(source, answer);
+        self.send_questions();
+        match told {
+            Told::Same => {}
+            Told::New(prefix, slot) => self.tell_sources(&sources::Difference {
+                set: vec![(prefix, slot)],
+                remove: Vec::new(),
+            }),
+            Told::Unknown => {
+                if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
+                    xdp.look_up_anew(&mut self.kernel);
+                }
+            }
+        }
+    }
+
+    /// Forgets what the kernel said of sources that have gone silent.
+    fn forget_answers(&mut self, silent: BTreeSet<Ipv4Addr>) {
+        let sources = &mut self.forwarding.sources;
+        let remove: Vec<_> = silent
+            .into_iter()
+            .filter_map(|source| sources.forget(source))
+            .collect();
+        if !remove.is_empty() {
+            self.tell_sources(&sources::Difference {
+                set: Vec::new(),
+                remove,
+            });
+        }
     }
 
     /// Works out anew where sources are.
@@ -235,15 +263,9 @@ impl Agent {
             Engine::Kernel(kernel) => {
                 if !difference.is_empty() {
                     let unlocated = kernel.sources_changed(clock::now(), &self.forwarding.sources);
-                    self.ask_for_all(unlocated);
+                    self.ask_for(unlocated);
                 }
             }
-        }
-    }
-
-    fn ask_for_all(&mut self, sources: BTreeSet<Ipv4Addr>) {
-        for source in sources {
-            self.ask_for(source);
         }
     }
 
@@ -261,7 +283,7 @@ impl Agent {
             return true;
         };
         let (done, unlocated) = kernel.receive(clock::now(), &self.forwarding.sources);
-        self.ask_for_all(unlocated);
+        self.ask_for(unlocated);
         done
     }
 
@@ -271,7 +293,7 @@ impl Agent {
             return;
         };
         let unlocated = kernel.serve(now, &self.forwarding.sources);
-        self.ask_for_all(unlocated);
+        self.ask_for(unlocated);
     }
 
     /// Brings forwarding to what interfaces are like now.

@@ -246,6 +246,12 @@ impl XdpForwarding {
         self.local = local;
     }
 
+    /// Lets the programs in the kernel look up anew what they know.
+    pub(super) fn look_up_anew(&mut self, kernel: &mut Kernel) {
+        self.changed = true;
+        self.commit(kernel);
+    }
+
     /// Lets everything that has changed count for sources that are known.
     pub(super) fn commit(&mut self, kernel: &mut Kernel) {
         if !std::mem::take(&mut self.changed) {
