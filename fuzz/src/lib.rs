@@ -10,9 +10,15 @@
 pub mod router;
 
 use igmp_wire::{
-    abi::{Command, Event, GroupKey, InterfaceConfig, InterfaceFlags, Prefix, SourceEntry, SourceKey},
+    Refusal,
+    abi::{
+        Command, Event, FlowEntry, ForwardingState, GroupKey, InterfaceConfig, InterfaceFlags, Prefix,
+        RouteEntry, RouteKey, SourceEntry, SourceKey,
+    },
     admit::{self, Message},
     checksum,
+    data::{self, Header},
+    ethernet,
     igmp::{Kind, MIN_MESSAGE_LEN, RecordWalk, query},
     ipv4,
 };
@@ -73,6 +79,46 @@ fn put_checksum(bytes: &mut [u8], at: usize) -> Option<()> {
     Some(())
 }
 
+/// A frame of multicast data, as it is and with the right checksum of its IPv4 header.
+pub fn data(frame: &[u8]) {
+    let ip = ethernet::HEADER_LEN;
+    let Err(Refusal::Checksum) = hop(frame, ip) else {
+        return;
+    };
+    let mut repaired = frame.to_vec();
+    let header_len = frame.get(ip).map_or(0, |first| usize::from(first & 0x0f) * 4);
+    let repaired_header = repaired
+        .get_mut(ip..ip + header_len)
+        .and_then(|header| put_checksum(header, 10));
+    assert!(repaired_header.is_some(), "what was summed is there");
+    assert_ne!(hop(&repaired, ip).err(), Some(Refusal::Checksum));
+}
+
+/// Judges a packet, lets it take a hop, and judges it again.
+fn hop(frame: &[u8], ip: usize) -> Result<Header, Refusal> {
+    let config = config();
+    let header = data::judge(&frame, ip, frame.len(), &config)?;
+    assert!((20..=60).contains(&header.header_len) && header.header_len <= header.total_len);
+    assert!(ip + header.total_len <= frame.len());
+    let partial = data::has_partial_checksum(&frame, ip, &header);
+    if header.ttl > 1 {
+        let mut forwarded = frame.to_vec();
+        if let Some([ttl, protocol, high, low]) = forwarded.get_mut(ip + 8..ip + 12) {
+            let sum = data::checksum_after_hop(u16::from_be_bytes([*high, *low]), *ttl, *protocol);
+            *ttl -= 1;
+            [*high, *low] = sum.to_be_bytes();
+        }
+        let packet = &forwarded[..];
+        let after = Header {
+            ttl: header.ttl - 1,
+            ..header
+        };
+        assert_eq!(data::judge(&packet, ip, packet.len(), &config), Ok(after));
+        assert_eq!(data::has_partial_checksum(&packet, ip, &after), partial);
+    }
+    Ok(header)
+}
+
 /// A message as a query of each version.
 pub fn query(message: &[u8]) {
     for kind in [Kind::QueryV1, Kind::QueryV2, Kind::QueryV3] {
@@ -103,7 +149,17 @@ pub fn abi(bytes: &[u8]) {
             }
         )+};
     }
-    round_trip!(Command, Event, GroupKey, SourceKey, SourceEntry);
+    round_trip!(
+        Command,
+        Event,
+        GroupKey,
+        SourceKey,
+        SourceEntry,
+        RouteKey,
+        RouteEntry,
+        FlowEntry,
+        ForwardingState
+    );
 }
 
 /// Walks a report whose records fit.

@@ -5,9 +5,11 @@ use std::mem::offset_of;
 use igmp_wire::{
     Refusal,
     abi::{
-        Command, CommandStatus, Event, EventKind, EventSize, GroupEntry, GroupKey, InterfaceConfig,
+        Command, CommandStatus, Event, EventKind, EventSize, FlowDecision, FlowEntry, ForwardingState,
+        GroupEntry, GroupKey, INCOMING_ANY, INCOMING_ASK, INCOMING_NONE, INCOMING_RPF, InterfaceConfig,
         InterfaceCounters, InterfaceKey, InterfaceUsage, JUMBO_EVENT_SOURCES, LARGE_EVENT_SOURCES,
-        MAX_COMMANDS, MEDIUM_EVENT_SOURCES, Prefix, SourceEntry, SourceKey,
+        MAX_COMMANDS, MAX_INTERFACES, MAX_PORT_SETS, MEDIUM_EVENT_SOURCES, Port, PortSet, Prefix, RouteEntry,
+        RouteKey, SourceEntry, SourceKey,
     },
     igmp::{Kind, RecordKind, message::RECEIVED_COUNT},
     packet::MAX_FRAME_LEN,
@@ -71,6 +73,25 @@ fn bytes_are_those_of_the_layout() {
         reserved: u8,
         reserved_too: u32,
     });
+    check_layout!(RouteKey {
+        group: u32,
+        source: u32
+    });
+    check_layout!(RouteEntry {
+        port_set: u32,
+        incoming: u32
+    });
+    check_layout!(FlowEntry {
+        packets: u64,
+        bytes: u64,
+        last_packet: u64,
+        since: u64,
+        decision: u64
+    });
+    check_layout!(ForwardingState {
+        generation: u32,
+        default_port_set: u32
+    });
 }
 
 #[test]
@@ -119,6 +140,8 @@ fn nothing_has_padding_without_a_name() {
     assert_eq!(size_of::<InterfaceConfig>(), 6 * 4 + size_of::<[Prefix; 8]>());
     assert_eq!(size_of::<InterfaceUsage>(), 2 * 4 + 8);
     assert_eq!(size_of::<GroupEntry>(), 3 * 8 + 4 * 4);
+    assert_eq!(size_of::<Port>(), 4 + 4 + 2 + 6);
+    assert_eq!(size_of::<PortSet>(), 4 * 4 + MAX_INTERFACES as usize / 8);
     assert_eq!(
         size_of::<InterfaceCounters>(),
         (RECEIVED_COUNT + Refusal::COUNT + 5) * 8
@@ -196,11 +219,58 @@ fn events_of_records_have_the_codes_of_records() {
         let event = EventKind::from_code(code);
         assert_eq!(
             event.map(|kind| kind as u8),
-            (1..=10).contains(&code).then_some(code)
+            (1..=11).contains(&code).then_some(code)
         );
         if let Some(record) = RecordKind::from_code(code) {
             assert_eq!(format!("{event:?}"), format!("Some({record:?})"));
         }
+    }
+}
+
+/// The generation in the upper half, port set and slot in 16 bits each.
+#[test]
+fn a_decision_is_one_word() {
+    for (generation, port_set, incoming, word) in [
+        (0, 0, 0, 0),
+        (1, 2, 3, 0x0000_0001_0002_0003),
+        (
+            u32::MAX,
+            MAX_PORT_SETS - 1,
+            MAX_INTERFACES - 1,
+            0xffff_ffff_1fff_03ff,
+        ),
+        (0x8765_4321, 0, INCOMING_ANY, 0x8765_4321_0000_ffff),
+        (0, 0xffff, INCOMING_NONE, 0xffff_fffe),
+        (0, 1, INCOMING_ASK, 0x1_fffd),
+        (0, 1, INCOMING_RPF, 0x1_fffc),
+    ] {
+        let decision = FlowDecision {
+            generation,
+            port_set,
+            incoming,
+        };
+        assert_eq!(decision.to_bits(), word, "{decision:?}");
+        assert_eq!(FlowDecision::from_bits(word), decision);
+    }
+}
+
+#[test]
+fn every_port_of_a_set_has_a_bit() {
+    for slot in 0..MAX_INTERFACES {
+        let mut set = PortSet::default();
+        set.slots[slot as usize / 64] = 1 << (slot % 64);
+        let found: Vec<u32> = (0..2 * MAX_INTERFACES)
+            .filter(|&slot| set.contains(slot))
+            .collect();
+        assert_eq!(found, [slot]);
+    }
+    // The numbers that stand for no single interface are those of no port.
+    let full = PortSet {
+        slots: [u64::MAX; MAX_INTERFACES as usize / 64],
+        ..PortSet::default()
+    };
+    for number in [INCOMING_ANY, INCOMING_NONE, INCOMING_ASK, INCOMING_RPF, u32::MAX] {
+        assert!(!full.contains(number), "{number:#x}");
     }
 }
 

@@ -4,6 +4,7 @@
 mod abi;
 mod admission;
 mod build;
+mod data;
 mod link;
 mod membership;
 mod model;

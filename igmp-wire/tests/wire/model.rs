@@ -169,3 +169,53 @@ fn source(source: Ipv4Addr, query: bool, config: &InterfaceConfig) -> bool {
         .any(|network| network.address & network.mask == source.to_bits() & network.mask);
     !verify || networks.is_empty() || on_link
 }
+
+/// A packet of multicast data that is to be forwarded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Data {
+    pub(crate) header_len: usize,
+    pub(crate) total_len: usize,
+    pub(crate) fragment: bool,
+    pub(crate) partial_checksum: bool,
+}
+
+/// Judges the packet at the beginning of `bytes`.
+pub(crate) fn data(bytes: &[u8], config: &InterfaceConfig) -> Result<Data, Refusal> {
+    if bytes.len() < 20 {
+        return Err(Refusal::TooShort);
+    }
+    let (header_len, total_len) = (usize::from(bytes[0] & 15) * 4, word(bytes, 2));
+    if bytes[0] >> 4 != 4 || header_len < 20 || total_len < header_len {
+        return Err(Refusal::Malformed);
+    }
+    let packet = bytes.get(..total_len).ok_or(Refusal::TooShort)?;
+    if checksum(&packet[..header_len]) != 0 {
+        return Err(Refusal::Checksum);
+    }
+    let from = address(packet, 12);
+    let own = &config.prefixes[..config.prefix_count as usize];
+    if matches!(from.octets()[0], 0 | 127 | 224..) || own.iter().any(|own| own.address == from.to_bits()) {
+        return Err(Refusal::Source);
+    }
+    let fragment = packet[6] & 0x20 != 0 || word(packet, 6) & 0x1fff != 0;
+    Ok(Data {
+        header_len,
+        total_len,
+        fragment,
+        partial_checksum: packet[9] == 17 && !fragment && partial_checksum(bytes, header_len),
+    })
+}
+
+/// Whether the checksum of a UDP packet is that of the pseudo header alone, and is not that of the packet.
+fn partial_checksum(bytes: &[u8], header_len: usize) -> bool {
+    let Some(udp) = bytes.get(header_len..).filter(|udp| udp.len() >= 8) else {
+        return false;
+    };
+    let pseudo = [&bytes[12..20], &[0, 17], &udp[4..6]].concat();
+    let field = word(udp, 6);
+    if field == 0 || field != usize::from(!checksum(&pseudo)) {
+        return false;
+    }
+    udp.get(..word(udp, 4))
+        .is_none_or(|udp| checksum(&[&pseudo[..], udp].concat()) != 0)
+}

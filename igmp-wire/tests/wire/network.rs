@@ -55,7 +55,7 @@ fn version() {
             ipv4::parse(&&packet[..], 0, packet.len()),
             Err(Refusal::Malformed)
         );
-        assert_eq!(ipv4::protocol(&&packet[..], 0), None);
+        assert_eq!(ipv4::content(&&packet[..], 0), None);
     }
 }
 

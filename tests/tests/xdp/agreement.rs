@@ -16,35 +16,11 @@ use igmp_wire::{
 use crate::{
     frames::{IP, fix_igmp_checksum, fix_ip_checksum, frame_from},
     harness::{HOST, ROUTER, VLAN_SLOT, Verdict, Xdp, default_config},
+    numbers::Numbers,
 };
 
 /// How many frames are generated.
 const FRAMES: u32 = 120_000;
-
-/// A small generator of numbers (SplitMix64), so that a seed names a run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, of: usize) -> bool {
-        self.below(of) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-}
 
 fn address_of(numbers: &mut Numbers) -> Ipv4Addr {
     let last = numbers.below(4) as u8;

@@ -34,14 +34,16 @@ pub(crate) enum Verdict {
     Drop,
     /// `XDP_PASS`.
     Pass,
+    /// `XDP_REDIRECT`.
+    Redirect,
 }
 
 /// The programs, loaded, with one interface configured.
 pub(crate) struct Xdp {
     /// The maps, and everything else that the agent would use.
     pub(crate) kernel: Kernel,
-    /// The last counters that were looked at.
-    seen: InterfaceCounters,
+    /// The last counters that were looked at, by slot.
+    seen: HashMap<u32, InterfaceCounters>,
 }
 
 /// The configuration that an interface has by default: IGMPv3, Router Alert required, 10.1.1.1/24.
@@ -74,7 +76,7 @@ impl Xdp {
             .expect("the interface is configured");
         Self {
             kernel,
-            seen: InterfaceCounters::default(),
+            seen: HashMap::new(),
         }
     }
 
@@ -85,15 +87,25 @@ impl Xdp {
             .expect("the interface is configured");
     }
 
-    /// Feeds a frame and returns the verdict. The frame must come out as it went in.
+    /// Feeds a frame and returns the verdict. A frame that is not redirected must come out as it went in.
     pub(crate) fn receive(&mut self, frame: &[u8]) -> Verdict {
+        let (verdict, output) = self.forward(frame);
+        if verdict != Verdict::Redirect {
+            assert_eq!(output, frame, "the program changed the frame");
+        }
+        verdict
+    }
+
+    /// Feeds a frame and returns the verdict and the frame as it came out.
+    pub(crate) fn forward(&mut self, frame: &[u8]) -> (Verdict, Vec<u8>) {
         let (verdict, output) = self.run(name::PROGRAM, frame, 1);
-        assert_eq!(output, frame, "the program changed the frame");
-        match verdict {
+        let verdict = match verdict {
             1 => Verdict::Drop,
             2 => Verdict::Pass,
+            4 => Verdict::Redirect,
             other => panic!("verdict {other}"),
-        }
+        };
+        (verdict, output)
     }
 
     /// Feeds a frame many times and returns how long one run took.
@@ -129,29 +141,27 @@ impl Xdp {
     /// What was counted for a slot since the last call.
     pub(crate) fn counted_in(&mut self, slot: u32) -> Counted {
         let now = self.kernel.counters(slot).expect("counters are readable");
-        self.since_last(now)
+        let seen = self.seen.insert(slot, now).unwrap_or_default();
+        let mut delta = now;
+        for (value, before) in delta.received.iter_mut().zip(seen.received) {
+            *value -= before;
+        }
+        for (value, before) in delta.dropped.iter_mut().zip(seen.dropped) {
+            *value -= before;
+        }
+        delta.refreshed -= seen.refreshed;
+        delta.events -= seen.events;
+        delta.events_lost -= seen.events_lost;
+        delta.forwarded_packets -= seen.forwarded_packets;
+        delta.forwarded_bytes -= seen.forwarded_bytes;
+        Counted(delta)
     }
 
     /// What was counted since the last call for the interface and its VLAN together.
     pub(crate) fn counted_in_both(&mut self) -> Counted {
-        let mut now = self.kernel.counters(SLOT).expect("counters are readable");
-        now.add(&self.kernel.counters(VLAN_SLOT).expect("counters are readable"));
-        self.since_last(now)
-    }
-
-    fn since_last(&mut self, now: InterfaceCounters) -> Counted {
-        let mut delta = now;
-        for (value, before) in delta.received.iter_mut().zip(self.seen.received) {
-            *value -= before;
-        }
-        for (value, before) in delta.dropped.iter_mut().zip(self.seen.dropped) {
-            *value -= before;
-        }
-        delta.refreshed -= self.seen.refreshed;
-        delta.events -= self.seen.events;
-        delta.events_lost -= self.seen.events_lost;
-        self.seen = now;
-        Counted(delta)
+        let mut both = self.counted_in(SLOT);
+        both.0.add(&self.counted_in(VLAN_SLOT).0);
+        both
     }
 
     /// Takes all events out of the ring.
@@ -221,7 +231,8 @@ pub(crate) fn source_key(group: Ipv4Addr, source: Ipv4Addr) -> SourceKey {
     }
 }
 
-fn key(vlan: u16) -> InterfaceKey {
+/// The key of the interface, or of one of its VLANs.
+pub(crate) fn key(vlan: u16) -> InterfaceKey {
     InterfaceKey {
         ifindex: IFINDEX,
         vlan,

@@ -4,11 +4,13 @@
 
 mod agreement;
 mod control;
+mod forwarding;
 mod frames;
 mod harness;
 mod limits;
 mod lost;
 mod memberships;
+mod numbers;
 mod queries;
 mod refusals;
 mod size;
