@@ -100,7 +100,7 @@ fn hop(frame: &[u8], ip: usize) -> Result<Header, Refusal> {
     let header = data::judge(&frame, ip, frame.len(), &config)?;
     assert!((20..=60).contains(&header.header_len) && header.header_len <= header.total_len);
     assert!(ip + header.total_len <= frame.len());
-    let partial = data::has_partial_checksum(&frame, ip, &header);
+    let complete = data::has_complete_checksum(&frame, ip, &header);
     if header.ttl > 1 {
         let mut forwarded = frame.to_vec();
         if let Some([ttl, protocol, high, low]) = forwarded.get_mut(ip + 8..ip + 12) {
@@ -114,7 +114,7 @@ fn hop(frame: &[u8], ip: usize) -> Result<Header, Refusal> {
             ..header
         };
         assert_eq!(data::judge(&packet, ip, packet.len(), &config), Ok(after));
-        assert_eq!(data::has_partial_checksum(&packet, ip, &after), partial);
+        assert_eq!(data::has_complete_checksum(&packet, ip, &after), complete);
     }
     Ok(header)
 }

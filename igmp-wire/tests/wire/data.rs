@@ -304,11 +304,11 @@ fn partial(payload: &[u8]) -> u16 {
     !checksum(&pseudo_header(8 + payload.len()))
 }
 
-fn is_partial(ip: &Ip, payload: &[u8]) -> bool {
+fn is_incomplete(ip: &Ip, payload: &[u8]) -> bool {
     let packet = ip.packet(payload);
     let header = judge(&packet).expect("all is right with it");
     let frame = [&[0xee; 14][..], &packet].concat();
-    data::has_partial_checksum(&&frame[..], 14, &header)
+    !data::has_complete_checksum(&&frame[..], 14, &header)
 }
 
 #[test]
@@ -320,12 +320,12 @@ fn checksums_left_to_hardware() {
                 options: vec![1; options],
                 ..ip(17)
             };
-            assert!(is_partial(&ip, &udp(&payload, partial(&payload))), "{len}");
-            assert!(!is_partial(&ip, &udp(&payload, complete(&payload))), "{len}");
-            // None at all, and a wrong one, are not this router's to mend.
-            assert!(!is_partial(&ip, &udp(&payload, 0)), "{len}");
+            assert!(is_incomplete(&ip, &udp(&payload, partial(&payload))), "{len}");
+            assert!(!is_incomplete(&ip, &udp(&payload, complete(&payload))), "{len}");
+            // Without one there may be anything inside. A wrong one is not this router's to mend.
+            assert!(is_incomplete(&ip, &udp(&payload, 0)), "{len}");
             assert!(
-                !is_partial(&ip, &udp(&payload, complete(&payload) ^ 0x0100)),
+                !is_incomplete(&ip, &udp(&payload, complete(&payload) ^ 0x0100)),
                 "{len}"
             );
         }
@@ -342,25 +342,29 @@ fn complete_checksums_that_look_partial() {
             complete(&payload) == partial(&payload)
         });
         assert!(word.is_some(), "a word of the payload can make the sum anything");
-        assert!(!is_partial(&ip(17), &udp(&payload, partial(&payload))), "{len}");
+        assert!(
+            !is_incomplete(&ip(17), &udp(&payload, partial(&payload))),
+            "{len}"
+        );
         // The same number with another payload is a partial one.
         payload[1] ^= 1;
-        assert!(is_partial(&ip(17), &udp(&payload, partial(&payload))), "{len}");
+        assert!(is_incomplete(&ip(17), &udp(&payload, partial(&payload))), "{len}");
     }
 }
 
 #[test]
-fn only_whole_udp_packets_can_lack_a_checksum() {
+fn what_is_not_certainly_complete() {
     let payload = [1, 2, 3, 4];
     let message = udp(&payload, partial(&payload));
     for protocol in (0..=u8::MAX).filter(|&protocol| protocol != 17) {
-        assert!(!is_partial(&ip(protocol), &message), "{protocol}");
+        assert!(is_incomplete(&ip(protocol), &message), "{protocol}");
     }
+    // Checksums are computed before a packet is cut.
     for fragment in [0x2000, 0x0001] {
-        assert!(!is_partial(&Ip { fragment, ..ip(17) }, &message));
+        assert!(!is_incomplete(&Ip { fragment, ..ip(17) }, &message));
     }
     // Not even a UDP header.
-    assert!(!is_partial(&ip(17), &message[..7]));
+    assert!(is_incomplete(&ip(17), &message[..7]));
 }
 
 /// The checksum of a header, computed from all of it.
@@ -513,8 +517,8 @@ proptest! {
             let addresses = [header.source.octets(), header.group.octets()].concat();
             prop_assert_eq!(&addresses[..], &packet[12..20]);
             prop_assert_eq!(
-                data::has_partial_checksum(&&frame[..], 14, &header),
-                expected.partial_checksum
+                data::has_complete_checksum(&&frame[..], 14, &header),
+                expected.complete_checksum
             );
         }
     }

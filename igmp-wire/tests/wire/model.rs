@@ -176,7 +176,7 @@ pub(crate) struct Data {
     pub(crate) header_len: usize,
     pub(crate) total_len: usize,
     pub(crate) fragment: bool,
-    pub(crate) partial_checksum: bool,
+    pub(crate) complete_checksum: bool,
 }
 
 /// Judges the packet at the beginning of `bytes`.
@@ -202,20 +202,23 @@ pub(crate) fn data(bytes: &[u8], config: &InterfaceConfig) -> Result<Data, Refus
         header_len,
         total_len,
         fragment,
-        partial_checksum: packet[9] == 17 && !fragment && partial_checksum(bytes, header_len),
+        complete_checksum: fragment || (packet[9] == 17 && complete_checksum(bytes, header_len)),
     })
 }
 
-/// Whether the checksum of a UDP packet is that of the pseudo header alone, and is not that of the packet.
-fn partial_checksum(bytes: &[u8], header_len: usize) -> bool {
+/// Whether a UDP packet has a checksum, and that is not the sum of the pseudo header alone or is right all the same.
+fn complete_checksum(bytes: &[u8], header_len: usize) -> bool {
     let Some(udp) = bytes.get(header_len..).filter(|udp| udp.len() >= 8) else {
         return false;
     };
     let pseudo = [&bytes[12..20], &[0, 17], &udp[4..6]].concat();
     let field = word(udp, 6);
-    if field == 0 || field != usize::from(!checksum(&pseudo)) {
+    if field == 0 {
         return false;
     }
+    if field != usize::from(!checksum(&pseudo)) {
+        return true;
+    }
     udp.get(..word(udp, 4))
-        .is_none_or(|udp| checksum(&[&pseudo[..], udp].concat()) != 0)
+        .is_some_and(|udp| checksum(&[&pseudo[..], udp].concat()) == 0)
 }

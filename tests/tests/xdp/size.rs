@@ -7,7 +7,7 @@ use crate::harness::Xdp;
 const MOST: [(&str, u32); 4] = [
     ("igmp_router", 130_000),
     ("igmp_egress", 1_000),
-    ("igmp_forward", 9_000),
+    ("igmp_forward", 14_000),
     ("igmp_control", 600),
 ];
 

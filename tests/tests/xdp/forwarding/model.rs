@@ -183,7 +183,7 @@ impl World {
             refusals: BTreeMap::new(),
             forwarded: None,
         };
-        let partial = interface.partial_checksums && has_partial_checksum(packet, header_len);
+        let partial = interface.partial_checksums && !has_complete_checksum(packet, header_len);
         if interface.stack || needs_stack || partial || self.is_local(interface, group) {
             return Ok(pass);
         }
@@ -212,17 +212,24 @@ impl World {
     }
 }
 
-/// Whether UDP has the sum of the pseudo header in place of its checksum, and that does not happen to be right.
-fn has_partial_checksum(packet: &[u8], header_len: usize) -> bool {
+/// Whether it is certain that no checksum is missing: in fragments, and in UDP whose checksum is not the sum of the pseudo
+/// header, or happens to be right.
+fn has_complete_checksum(packet: &[u8], header_len: usize) -> bool {
     let udp = &packet[header_len..];
-    if packet[9] != 17 || word(packet, 6) & 0x3fff != 0 || udp.len() < 8 {
+    if word(packet, 6) & 0x3fff != 0 {
+        return true;
+    }
+    if packet[9] != 17 || udp.len() < 8 {
         return false;
     }
     let pseudo = [&packet[12..20], &[0, 17], &udp[4..6]].concat();
     let field = word(udp, 6);
-    if field == 0 || field != usize::from(sum(&pseudo)) {
+    if field == 0 {
         return false;
     }
+    if field != usize::from(sum(&pseudo)) {
+        return true;
+    }
     udp.get(..word(udp, 4))
-        .is_none_or(|udp| sum(&[&pseudo[..], udp].concat()) != 0xffff)
+        .is_some_and(|udp| sum(&[&pseudo[..], udp].concat()) == 0xffff)
 }
