@@ -6,7 +6,7 @@
 //! | [`agent`] | the loop between the kernel, the protocol core and operators |
 //! | [`kernel`] | the BPF object, its maps and links |
 //! | [`mroute`] | forwarding by the kernel's multicast routing |
-//! | [`netlink`] | the kernel's interfaces |
+//! | [`netlink`] | the kernel's interfaces, routes and joined groups |
 //! | [`config`] | the configuration file |
 //! | [`control`] | the control socket |
 //! | [`api`] | the JSON that it speaks |

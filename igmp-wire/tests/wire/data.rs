@@ -97,8 +97,11 @@ fn headers_from_elsewhere() {
     }
 }
 
+/// Something that is wrong with a packet, and the reason that it is refused for.
+type Defect = (Refusal, fn(&mut Ip));
+
 /// Defects in the order in which they count, each with what it is counted as.
-const DEFECTS: [(Refusal, fn(&mut Ip)); 4] = [
+const DEFECTS: [Defect; 4] = [
     (Refusal::Malformed, |ip| ip.header_words = Some(4)),
     (Refusal::TooShort, |ip| ip.total_len = Some(2_000)),
     (Refusal::Checksum, |ip| ip.right_checksum = false),

@@ -71,6 +71,12 @@ const PROGRAMS: &[Package] = &[
         need: Need::Test,
     },
     Package {
+        name: "bpftool",
+        why: "lists attached programs in the tests",
+        probe: "bpftool",
+        need: Need::Test,
+    },
+    Package {
         name: "curl",
         why: "asks the control socket as a script would",
         probe: "curl",

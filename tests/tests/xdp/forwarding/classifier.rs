@@ -253,7 +253,7 @@ fn ports_that_are_too_small() {
     let raw = RawSocket::open(links.sender(), "eth0");
     links.inside(|inside| {
         attach(inside);
-        for small in 0..PORTS.len() {
+        for (small, small_slot) in PORTS.into_iter().enumerate() {
             for (index, slot) in PORTS.into_iter().enumerate() {
                 inside.port(index + 1, slot, if index == small { 600 } else { MTU }, 0);
             }
@@ -272,7 +272,7 @@ fn ports_that_are_too_small() {
                     );
                 }
                 let refused = inside.bench.refusals();
-                let expected = (len > 600).then_some(((PORTS[small], Refusal::Mtu), 1));
+                let expected = (len > 600).then_some(((small_slot, Refusal::Mtu), 1));
                 assert_eq!(refused, expected.into_iter().collect(), "{len} {small}");
             }
         }
