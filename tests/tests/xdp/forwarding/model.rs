@@ -99,12 +99,14 @@ impl World {
         if readable && packet[9] == 2 {
             return None;
         }
+        // What goes to one station, or to all, is for the stack to judge.
+        let to_a_group = frame.starts_with(&[0x01, 0x00, 0x5e]);
         let ours = match readable {
             true => {
                 let group = address(packet, 16);
-                group.is_multicast() && group.octets()[..3] != [224, 0, 0]
+                to_a_group && group.is_multicast() && group.octets()[..3] != [224, 0, 0]
             }
-            false => frame.starts_with(&[0x01, 0x00, 0x5e]),
+            false => to_a_group,
         };
         // VLAN 0 is none, but two tags are two tags.
         let vlan = match vlans[..] {
