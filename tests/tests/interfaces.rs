@@ -195,6 +195,31 @@ fn an_interface_that_is_renamed() {
     assert!(lan.router.has_xdp("lan9"));
 }
 
+// What is known of an interface goes with it, and not with its name, which another one may get.
+#[test]
+fn an_interface_that_takes_the_name_of_another() {
+    let network = Network::new();
+    let router = network.namespace("router");
+    let _first = network.host("first", [10, 1, 1, 2], &router, "lan1");
+    router.address("lan1", [10, 1, 1, 1].into(), 24);
+    let second = network.host("second", [10, 1, 2, 2], &router, "lan2");
+    router.address("lan2", [10, 1, 2, 1].into(), 24);
+    let both = format!("{QUICK}\n[interfaces.lan1]\nigmp = {{}}\n[interfaces.lan2]\nigmp = {{}}\n");
+    let igmpd = Igmpd::start(&network, &router, &both);
+    igmpd.wait_up(&["lan1", "lan2"]);
+
+    router.ip("link set lan1 down");
+    router.ip("link set lan1 name other0");
+    wait_status(&igmpd, "lan1", "not-present");
+    router.ip("link set lan2 down");
+    router.ip("link set lan2 name lan1");
+    router.ip("link set lan1 up");
+    igmpd.wait_up(&["lan1"]);
+    wait_status(&igmpd, "lan2", "not-present");
+    let _membership = second.join(GROUP);
+    igmpd.wait_joined("lan1", GROUP);
+}
+
 // A name that the configuration does not know is none of the agent's business.
 #[test]
 fn an_interface_that_is_renamed_away() {
