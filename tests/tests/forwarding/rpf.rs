@@ -1,6 +1,6 @@
 //! Data is accepted on the interface towards its source alone, and that follows the kernel's routing table.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, thread, time::Duration};
 
 use tests::{
     Host, Igmpd, PATIENCE,
@@ -224,6 +224,35 @@ fn equal_cost_routes() {
     for sources in &chosen {
         uplinks.assert_accepted(sources[0], [false, true]);
     }
+}
+
+/// What the kernel said of a source counts while it is asked again, as it is after each change of its table.
+#[test]
+fn changes_that_do_not_concern_a_source() {
+    let [first, second] = UPLINKS;
+    let both = format!("10.9.0.0/24 nexthop via {first} nexthop via {second}");
+    let mut uplinks = Uplinks::new(Datapath::Plain, &[&both]);
+    let answer = uplinks.site.router.ip(&format!("route get {REMOTE}"));
+    let link = usize::from(answer.contains("dev wan1"));
+    uplinks.assert_accepted(REMOTE, [link == 0, link == 1]);
+    let before = uplinks.came(REMOTE)[link];
+    for number in 0..20 {
+        let route = format!("route add 172.20.{number}.0/24 dev lan1");
+        uplinks.site.router.ip(&route);
+        for _ in 0..50 {
+            let packet = uplinks.links[link].next(REMOTE, GROUP);
+            uplinks.links[link].send(&packet);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    wait_for("all of them", PATIENCE, || {
+        let came = uplinks.came(REMOTE)[link] - before;
+        if came == 1_000 {
+            Ok(())
+        } else {
+            Err(format!("{came} of 1,000"))
+        }
+    });
 }
 
 /// A way that goes down takes its routes with it.
