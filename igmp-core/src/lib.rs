@@ -35,8 +35,10 @@
 pub mod action;
 pub mod config;
 pub mod event;
+pub mod host;
 pub mod liveness;
 pub mod router;
+pub mod subscription;
 pub mod time;
 pub mod view;
 
@@ -72,9 +74,11 @@ mod tests;
 pub use action::{Action, Notification, NotificationKind, Reason, Refresh, SendQuery, Warning};
 pub use config::{InterfaceConfig, StaticGroup};
 pub use event::{Event, Found, Query, Report, ReportKind};
+pub use host::{Host, HostConfig, HostEvent, SendReport};
 pub use liveness::{GroupTimes, Liveness, SourceTime};
 pub use mode::FilterMode;
 pub use router::Router;
+pub use subscription::{SourceListChange, Subscription, SubscriptionChange};
 pub use time::{Duration, Instant};
 pub use view::{GroupView, InterfaceView, RouteView, SourceView};
 
