@@ -80,12 +80,14 @@ impl Host {
         let Some(membership) = self.groups.get_mut(&report.group) else {
             return;
         };
-        let answers = |started: Instant| membership.last_report <= started;
+        let round = self.round.map(|round| round.started);
         let is_delaying = self.responses.contains(report.group)
             || self.changes.has_reports(report.group)
-            || self.round.is_some_and(|round| answers(round.started));
+            || round.is_some_and(|started| membership.last_report <= started);
         if is_delaying {
-            membership.last_report = report.time;
+            // It counts as later than the query even where the clock does not tell them apart.
+            let after_query = round.map(|started| started + Duration::from_nanos(1));
+            membership.last_report = report.time.max(after_query.unwrap_or(Instant::ZERO));
             membership.is_last_reporter = false;
             membership.told_in = self.session;
             self.responses.cancel(report.group);

@@ -270,7 +270,7 @@ impl Host {
             self.responses.clear();
             self.round = None;
             self.session = self.session.wrapping_add(1).max(1);
-            self.announce = Some(Ipv4Addr::UNSPECIFIED);
+            self.announce = self.groups.keys().next().copied();
         }
     }
 
@@ -339,11 +339,15 @@ impl Host {
         else {
             return;
         };
-        let offset = self.random.up_to(u64::from(last.to_bits() - first.to_bits()));
-        let first = Ipv4Addr::from_bits(first.to_bits() + offset as u32);
-        let amount = match self.mode {
+        let amount @ (total, share) = match self.mode {
             3 => (self.total_len, self.room()),
             _ => (self.groups.len(), 1),
+        };
+        let first = if total > share {
+            let offset = self.random.up_to(u64::from(last.to_bits() - first.to_bits()));
+            Ipv4Addr::from_bits(first.to_bits() + offset as u32)
+        } else {
+            first
         };
         let round = Round::new(started, span, first, amount, &mut self.random);
         self.round = Some(match self.round {

@@ -99,6 +99,8 @@ impl Host {
             return;
         };
         let again = now + self.random.delay(upstream.config.unsolicited_report_interval);
+        // What has changed of these groups besides is told along with them.
+        self.announce_some(now);
         let mut packing = Packing::new(self.room());
         for _ in 0..GROUPS_PER_CALL {
             if self.changes.first_due(now).is_none() {
