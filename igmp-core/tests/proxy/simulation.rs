@@ -489,7 +489,7 @@ impl World {
         Ok(())
     }
 
-    /// Where nothing is lost and the version knows leaves, what has not been wanted since the last-member queries is known no
+    /// Where nothing is lost or overtaken and the version knows leaves, what has not been wanted since the last-member queries is known no
     /// more.
     fn check_nothing_outlives(&mut self) -> Result<(), String> {
         let robustness = f64::from(self.robustness);
