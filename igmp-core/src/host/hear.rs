@@ -2,7 +2,7 @@
 
 use igmp_wire::{address::is_ssm, igmp::float};
 
-use super::Host;
+use super::{Host, Upstream};
 use crate::{
     event::{Query, Report, ReportKind},
     time::{Duration, Instant},
@@ -19,7 +19,7 @@ impl Host {
         let Some(upstream) = &self.upstream else {
             return;
         };
-        if upstream.interface != query.interface || !upstream.can_send() {
+        if upstream.interface != query.interface {
             return;
         }
         if query.group.is_none() {
@@ -35,6 +35,10 @@ impl Host {
             self.qrv = Some(query.qrv);
         }
 
+        // Who cannot answer knows the querier when an address comes, and everything is announced then.
+        if !self.upstream.as_ref().is_some_and(Upstream::can_send) {
+            return;
+        }
         let max_response = match (self.mode, query.version) {
             (3, 3) => Duration::from_deciseconds(u64::from(float::decode(query.max_resp_code))),
             _ => linear(query),

@@ -6,14 +6,10 @@ use super::{
     action::ReportRecord,
     membership::{RECORD_LEN, SOURCE_LEN},
 };
+use crate::parameters::{MAX_PACKET, MIN_MTU};
 
 /// What stands before the records of a report, in bytes: an IPv4 header with Router Alert, and the report's own.
 const OVERHEAD: u32 = 24 + 8;
-/// The smallest MTU that IPv4 knows (RFC 791 §3.2). One below it is a mistake.
-const MIN_MTU: u32 = 68;
-/// The longest packet that IPv4 knows (RFC 791 §3.1), which may be less than an interface would take.
-const MAX_PACKET: u32 = 65_535;
-
 const _: () = assert!(
     MIN_MTU as usize >= OVERHEAD as usize + RECORD_LEN + SOURCE_LEN,
     "any packet has room for a record with a source"

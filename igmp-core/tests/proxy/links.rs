@@ -149,3 +149,14 @@ fn another_version_has_everything_announced() {
     bench.up(HostConfig::default(), Some(OWN), 1500);
     assert_eq!(bench.flush(), [ALL]);
 }
+
+/// A querier is known before the address that answers it.
+#[test]
+fn a_querier_counts_before_there_is_an_address() {
+    let mut bench = member();
+    bench.up(HostConfig::default(), None, 1500);
+    bench.older_query(2, None, 100);
+    assert_eq!(messages(&mut bench, 20.0), [""; 0]);
+    bench.up(HostConfig::default(), Some(OWN), 1500);
+    assert_eq!(bench.flush(), ["1 v2", "2 v2"]);
+}
