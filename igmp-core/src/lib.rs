@@ -1,5 +1,5 @@
-//! The router side of IGMP (RFC 9776, with RFC 2236 and RFC 1112 hosts beside it), without input, output, clock or
-//! randomness of its own.
+//! The router side of IGMP (RFC 9776, with RFC 2236 and RFC 1112 hosts beside it) and the host side of a proxy (RFC 4605),
+//! without input, output, clock or randomness of their own.
 //!
 //! Events go in, actions come out, and time is an argument. Given the same events at the same times, the core does the
 //! same, so it can be simulated.
@@ -21,6 +21,8 @@
 //! | `timer`, `timers` | a timer that the kernel refreshes unseen, and the index of all deadlines |
 //! | `static_group`, `limits` | what the configuration adds and what it refuses |
 //! | `budget` | how much there is room for on all interfaces together |
+//! | [`subscription`] | what all downstream members want together, for a proxy to ask upstream (RFC 4605 §4.1) |
+//! | [`host`] | the host side of that proxy on its upstream interface (RFC 9776 §5), with events and deadlines of its own |
 //!
 //! # Timers are lazy
 //!
@@ -35,8 +37,10 @@
 pub mod action;
 pub mod config;
 pub mod event;
+pub mod host;
 pub mod liveness;
 pub mod router;
+pub mod subscription;
 pub mod time;
 pub mod view;
 
@@ -72,9 +76,11 @@ mod tests;
 pub use action::{Action, Notification, NotificationKind, Reason, Refresh, SendQuery, Warning};
 pub use config::{InterfaceConfig, StaticGroup};
 pub use event::{Event, Found, Query, Report, ReportKind};
+pub use host::{Host, HostConfig, HostEvent, SendReport};
 pub use liveness::{GroupTimes, Liveness, SourceTime};
 pub use mode::FilterMode;
 pub use router::Router;
+pub use subscription::{SourceListChange, Subscription, SubscriptionChange};
 pub use time::{Duration, Instant};
 pub use view::{GroupView, InterfaceView, RouteView, SourceView};
 

@@ -17,9 +17,9 @@ const QUERY_OVERHEAD: u32 = 24 + 12;
 /// Length of a source in a query, in bytes.
 const SOURCE_LEN: u32 = 4;
 /// The smallest MTU that IPv4 knows (RFC 791 §3.2). One below it is a mistake.
-const MIN_MTU: u32 = 68;
+pub(crate) const MIN_MTU: u32 = 68;
 /// The longest packet that IPv4 knows (RFC 791 §3.1), which may be less than an interface would take.
-const MAX_PACKET: u32 = 65_535;
+pub(crate) const MAX_PACKET: u32 = 65_535;
 
 /// What the configuration and the querier's word amount to.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,6 +13,7 @@ use crate::{
     interface::Interface,
     liveness::Liveness,
     specific_query,
+    subscription::{Subscription, SubscriptionChange},
     time::Instant,
     timers::{Key, Timers},
     view::{GroupView, InterfaceView, RouteView},
@@ -254,6 +255,27 @@ impl Router {
     /// `None`, comes before those of its sources.
     pub fn routes(&self, from: (Ipv4Addr, Option<Ipv4Addr>), limit: usize) -> Vec<RouteView> {
         self.forwarding.routes(from).take(limit).collect()
+    }
+
+    /// Begins to keep the membership database of a proxy whose upstream interface is this one (RFC 4605 §4.1), or ceases
+    /// to. Members on `upstream` do not count: a router side does not belong there (§3).
+    ///
+    /// The records that there are become changes of [`take_subscription_changes`](Self::take_subscription_changes), which
+    /// is the only work here that grows with the number of groups.
+    pub fn set_upstream(&mut self, upstream: Option<InterfaceId>) {
+        self.forwarding.set_upstream(upstream);
+    }
+
+    /// What changed of the membership database since this was last asked, in order, for
+    /// [`HostEvent::Subscription`](crate::HostEvent::Subscription). To be asked after each call while there is an
+    /// upstream interface, since changes are kept until then.
+    pub fn take_subscription_changes(&mut self) -> Vec<SubscriptionChange> {
+        self.forwarding.take_subscription_changes()
+    }
+
+    /// The membership database from `from` on, ascending, at most `limit` records. Empty without an upstream interface.
+    pub fn subscriptions(&self, from: Ipv4Addr, limit: usize) -> Vec<Subscription> {
+        self.forwarding.subscriptions(from).take(limit).collect()
     }
 
     /// One group of an interface.

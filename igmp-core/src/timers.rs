@@ -32,15 +32,30 @@ impl Default for Slot {
     }
 }
 
-/// All deadlines of a router.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    queue: BTreeSet<(Instant, Key)>,
+impl Slot {
+    /// When the record is looked at, unless it is not queued.
+    pub(crate) fn at(self) -> Option<Instant> {
+        (self != Self::default()).then_some(self.0)
+    }
 }
 
-impl Timers {
+/// All deadlines of a router, or of another part that names its records by keys of its own.
+#[derive(Debug)]
+pub(crate) struct Timers<K = Key> {
+    queue: BTreeSet<(Instant, K)>,
+}
+
+impl<K> Default for Timers<K> {
+    fn default() -> Self {
+        Self {
+            queue: BTreeSet::new(),
+        }
+    }
+}
+
+impl<K: Copy + Ord> Timers<K> {
     /// Sees to it that the record of `slot` is looked at no later than `at`.
-    pub(crate) fn wake_by(&mut self, slot: &mut Slot, at: Instant, key: Key) {
+    pub(crate) fn wake_by(&mut self, slot: &mut Slot, at: Instant, key: K) {
         if at < slot.0 {
             self.cancel(slot, key);
             self.queue.insert((at, key));
@@ -49,15 +64,21 @@ impl Timers {
     }
 
     /// Forgets the record of `slot`.
-    pub(crate) fn cancel(&mut self, slot: &mut Slot, key: Key) {
+    pub(crate) fn cancel(&mut self, slot: &mut Slot, key: K) {
         if *slot != Slot::default() {
             self.queue.remove(&(slot.0, key));
             *slot = Slot::default();
         }
     }
 
+    /// The earliest entry, if it is due.
+    pub(crate) fn first_due(&self, now: Instant) -> Option<K> {
+        let &(at, key) = self.queue.first()?;
+        (at <= now).then_some(key)
+    }
+
     /// Takes out the earliest entry, if it is due.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Key> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
         let &(at, _) = self.queue.first()?;
         if at > now {
             return None;

@@ -62,6 +62,11 @@ impl AnySource {
     pub(super) fn ports(&self) -> Vec<InterfaceId> {
         self.0.0.iter().map(|at| at.interface).collect()
     }
+
+    /// Whether anybody wants any source on another interface than `except`.
+    pub(super) fn is_wanted(&self, except: InterfaceId) -> bool {
+        self.0.0.iter().any(|at| at.interface != except)
+    }
 }
 
 /// What is said of one source.
@@ -69,6 +74,19 @@ impl AnySource {
 pub(super) struct OneSource(ByInterface<Wish>);
 
 impl OneSource {
+    /// Whether the source is forwarded out of any other interface than `except`.
+    pub(super) fn is_granted(&self, any_source: &AnySource, except: InterfaceId) -> bool {
+        let said = &self.0.0;
+        let wants_any = |interface| {
+            let at = any_source.0.0.iter().find(|at| at.interface == interface);
+            at.map_or(Origins::NONE, |at| at.said)
+        };
+        let says_nothing = |at: &At<Origins>| said.iter().all(|other| other.interface != at.interface);
+        let is_granted = |at: &At<Wish>| at.said.is_granted(wants_any(at.interface));
+        (said.iter()).any(|at| at.interface != except && is_granted(at))
+            || (any_source.0.0.iter()).any(|at| at.interface != except && says_nothing(at))
+    }
+
     /// The port set of the source, unless it is that of the group anyway.
     pub(super) fn ports(&self, any_source: &AnySource) -> Option<Vec<InterfaceId>> {
         let mut any = any_source.0.0.iter().copied().peekable();

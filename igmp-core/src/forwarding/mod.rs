@@ -28,6 +28,7 @@
 mod changes;
 mod members;
 mod origins;
+mod subscriptions;
 
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, btree_map::Entry};
@@ -37,17 +38,26 @@ use igmp_wire::address::{is_link_local_group, is_multicast};
 use self::{
     changes::Change,
     members::{AnySource, Members, OneSource},
+    subscriptions::{Difference, Subscriptions},
 };
 pub(crate) use self::{
     changes::{Changes, Journal},
     origins::{Origins, Wish, Wishes},
 };
-use crate::{action::Action, view::RouteView};
+use crate::{
+    InterfaceId,
+    action::Action,
+    mode::FilterMode,
+    subscription::{Subscription, SubscriptionChange},
+    view::RouteView,
+};
 
 /// The members of all groups, as the routes that were told follow from them.
 #[derive(Debug, Default)]
 pub(crate) struct Forwarding {
     groups: BTreeMap<Ipv4Addr, Members>,
+    /// What a proxy is to ask of its upstream router, where there is one.
+    subscriptions: Option<Subscriptions>,
 }
 
 impl Forwarding {
@@ -65,11 +75,56 @@ impl Forwarding {
                 Entry::Occupied(entry) => entry,
                 Entry::Vacant(entry) => entry.insert_entry(Members::default()),
             };
-            resolve_group(group, changes, wishes, members.get_mut(), actions);
+            let subscriptions = self.subscriptions.as_mut();
+            resolve_group(group, changes, wishes, members.get_mut(), subscriptions, actions);
             if members.get().is_empty() {
                 members.remove();
             }
         }
+    }
+
+    /// Begins to keep the membership database of a proxy with this upstream interface, or ceases to. The records that there
+    /// are count as changed.
+    pub(crate) fn set_upstream(&mut self, upstream: Option<InterfaceId>) {
+        let before = self
+            .subscriptions
+            .as_ref()
+            .map(|subscriptions| subscriptions.upstream);
+        if before == upstream {
+            return;
+        }
+        let untold = self.take_subscription_changes();
+        self.subscriptions = upstream.map(|upstream| Subscriptions::new(upstream, untold));
+        if let Some(subscriptions) = &mut self.subscriptions {
+            for (&group, members) in &self.groups {
+                let was = before.and_then(|before| subscriptions::merge(group, members, before));
+                let is = subscriptions::merge(group, members, subscriptions.upstream);
+                if let Some(subscription) = is.or(was.map(|was| Subscription {
+                    filter_mode: FilterMode::Include,
+                    sources: Vec::new(),
+                    ..was
+                })) {
+                    subscriptions.replace(subscription);
+                }
+            }
+        }
+    }
+
+    /// What changed of the membership database since it was last asked for.
+    pub(crate) fn take_subscription_changes(&mut self) -> Vec<SubscriptionChange> {
+        self.subscriptions
+            .as_mut()
+            .map_or_else(Vec::new, Subscriptions::take)
+    }
+
+    /// The records of the membership database from `from` on, ascending.
+    pub(crate) fn subscriptions(&self, from: Ipv4Addr) -> impl Iterator<Item = Subscription> {
+        let upstream = self
+            .subscriptions
+            .as_ref()
+            .map(|subscriptions| subscriptions.upstream);
+        let groups = self.groups.range(from..);
+        groups.filter_map(move |(&group, members)| subscriptions::merge(group, members, upstream?))
     }
 
     /// All routes from `from` on, ascending: that of a group before those of its sources.
@@ -100,14 +155,22 @@ fn resolve_group(
     changes: &[Change],
     wishes: &impl Wishes,
     members: &mut Members,
+    subscriptions: Option<&mut Subscriptions>,
     actions: &mut Vec<Action>,
 ) {
     let (of_all, of_sources) = changes.split_at(changes.partition_point(|change| change.source.is_none()));
     let any_source = |change: &Change| (change.interface, wishes.any_source(change.interface, group));
     let before = members.set_any_source(of_all.iter().map(any_source));
 
+    let mut difference = subscriptions.as_ref().map(|subscriptions| {
+        let any_source = [&before, members.any_source()];
+        Difference::new(group, subscriptions.upstream, any_source)
+    });
     let mut unneeded = Vec::new();
     let mut compare = |address: Ipv4Addr, [old, new]: [&OneSource; 2], now: &AnySource| {
+        if let Some(difference) = &mut difference {
+            difference.compare(address, [old, new], [&before, now]);
+        }
         let route = new.ports(now);
         if old.ports(&before) == route {
             return;
@@ -132,27 +195,28 @@ fn resolve_group(
         let [old, new] = members.set_source(address, changes.iter().map(wish));
         compare(address, [&old, &new], members.any_source());
     }
-    if before == *members.any_source() {
-        actions.append(&mut unneeded);
-        return;
-    }
-    for (address, source) in members.sources(Ipv4Addr::UNSPECIFIED) {
-        let is_done = of_sources.binary_search_by_key(&Some(address), |change| change.source);
-        if is_done.is_err() {
-            compare(address, [source, source], members.any_source());
+    if before != *members.any_source() {
+        for (address, source) in members.sources(Ipv4Addr::UNSPECIFIED) {
+            let is_done = of_sources.binary_search_by_key(&Some(address), |change| change.source);
+            if is_done.is_err() {
+                compare(address, [source, source], members.any_source());
+            }
+        }
+        let outgoing = members.any_source().ports();
+        if before.ports() != outgoing {
+            actions.push(if outgoing.is_empty() {
+                Action::RemoveRoute { group, source: None }
+            } else {
+                Action::SetRoute {
+                    group,
+                    source: None,
+                    outgoing,
+                }
+            });
         }
     }
-    let outgoing = members.any_source().ports();
-    if before.ports() != outgoing {
-        actions.push(if outgoing.is_empty() {
-            Action::RemoveRoute { group, source: None }
-        } else {
-            Action::SetRoute {
-                group,
-                source: None,
-                outgoing,
-            }
-        });
-    }
     actions.append(&mut unneeded);
+    if let (Some(subscriptions), Some(difference)) = (subscriptions, difference) {
+        subscriptions.tell(difference);
+    }
 }

@@ -8,7 +8,10 @@ use igmp_core::{
 };
 use igmp_wire::igmp::RecordKind;
 
-use crate::routes::{Routes, Silent};
+use crate::{
+    routes::{Routes, Silent},
+    subscriptions::Database,
+};
 
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 pub(crate) const START: Instant = Instant::from_nanos(7_000_000_000_000);
@@ -38,6 +41,8 @@ pub(crate) struct Bench {
     pub(crate) router: Router,
     pub(crate) now: Instant,
     pub(crate) routes: Routes,
+    pub(crate) upstream: Option<InterfaceId>,
+    pub(crate) database: Database,
 }
 
 impl Bench {
@@ -47,6 +52,8 @@ impl Bench {
             router: Router::new(),
             now: START,
             routes: Routes::default(),
+            upstream: None,
+            database: Database::default(),
         }
     }
 
@@ -138,6 +145,16 @@ impl Bench {
         told
     }
 
+    /// This interface becomes the upstream interface of a proxy, or there is no proxy any more.
+    pub(crate) fn set_upstream(&mut self, number: Option<u32>) {
+        self.upstream = number.map(InterfaceId);
+        self.router.set_upstream(self.upstream);
+        if number.is_none() {
+            self.database = Database::default();
+        }
+        self.follow(&[]);
+    }
+
     /// All routes, in words.
     pub(crate) fn table(&self) -> Vec<String> {
         let routes = self.routes.0.iter();
@@ -149,6 +166,15 @@ impl Bench {
     fn follow(&mut self, actions: &[Action]) -> Vec<String> {
         let outcome = self.routes.follow(actions);
         if let Err(fault) = outcome.and_then(|()| self.routes.compare(&self.router, self.now)) {
+            panic!("{fault}");
+        }
+        let changes = self.router.take_subscription_changes();
+        let outcome = self.database.follow(changes);
+        let outcome = outcome.and_then(|()| match self.upstream {
+            Some(upstream) => self.database.compare(&self.router, self.now, upstream),
+            None => Ok(()),
+        });
+        if let Err(fault) = outcome {
             panic!("{fault}");
         }
         let told = actions.iter().filter_map(|action| match action {

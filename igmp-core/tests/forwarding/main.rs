@@ -12,6 +12,7 @@
 //! | `order` | the order of what is told, and reading it |
 //! | `random` | random events |
 //! | `scale` | many groups |
+//! | `subscriptions` | what a proxy is to ask of its upstream router |
 
 mod bench;
 mod members;
@@ -21,3 +22,4 @@ mod random;
 mod routes;
 mod scale;
 mod statics;
+mod subscriptions;

@@ -28,14 +28,17 @@ enum Step {
         statics: Vec<(u8, Option<u8>)>,
     },
     Down(u32),
+    /// An interface that there is, or another one.
+    Upstream(Option<u32>),
     Clear(Option<u32>),
     Wait(u64),
 }
 
-/// The third group never leaves its link.
+/// The third group never leaves its link, the fourth one is source-specific.
 fn group(number: u8) -> Ipv4Addr {
     match number {
         3 => Ipv4Addr::new(224, 0, 0, 251),
+        4 => Ipv4Addr::new(232, 1, 1, 4),
         _ => Ipv4Addr::new(239, 1, 1, number),
     }
 }
@@ -59,7 +62,7 @@ fn sources() -> impl Strategy<Value = Vec<u8>> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (1_u32..4, 1_u8..4, kind(), sources())
+        12 => (1_u32..4, 1_u8..5, kind(), sources())
             .prop_map(|(interface, group, kind, sources)| Step::Report(interface, group, kind, sources)),
         1 => (1_u32..4, prop::option::of(1_u8..4), sources())
             .prop_map(|(interface, group, sources)| Step::Query(interface, group, sources)),
@@ -77,12 +80,13 @@ fn step() -> impl Strategy<Value = Step> {
             1_u32..4,
             any::<bool>(),
             (prop_oneof![Just(0), 0_u32..2], prop_oneof![Just(0), 0_u32..4]),
-            prop::collection::vec((1_u8..4, prop::option::of(1_u8..5)), 0..4),
+            prop::collection::vec((1_u8..5, prop::option::of(1_u8..5)), 0..4),
         )
             .prop_map(|(interface, immediate_leave, limits, statics)| Step::Configure {
                 interface, immediate_leave, limits, statics,
             }),
         1 => (1_u32..4).prop_map(Step::Down),
+        1 => prop::option::weighted(0.8, 3_u32..6).prop_map(Step::Upstream),
         1 => prop::option::of(1_u32..4).prop_map(Step::Clear),
         6 => prop_oneof![0_u64..3_000, 0_u64..300_000].prop_map(Step::Wait),
     ]
@@ -142,6 +146,7 @@ fn carry_out(bench: &mut Bench, step: Step) {
         Step::Down(interface) => {
             bench.down(interface);
         }
+        Step::Upstream(number) => bench.set_upstream(number),
         Step::Clear(interface) => {
             bench.clear(interface);
         }
@@ -167,6 +172,7 @@ proptest! {
         for number in 1..=3 {
             bench.up(number, InterfaceConfig::default());
         }
+        bench.set_upstream(Some(9));
         for step in steps {
             carry_out(&mut bench, step);
         }
