@@ -131,8 +131,8 @@ impl Packet for SkbPacket {
         // The verifier does not know that both reads bring the same, and the compiler must not find out.
         // SAFETY: as in `len`; the field is a plain number.
         let zero = unsafe {
-            let hash = &raw const (*self.skb).queue_mapping;
-            hash.read_volatile() ^ hash.read_volatile()
+            let queue = &raw const (*self.skb).queue_mapping;
+            queue.read_volatile() ^ queue.read_volatile()
         };
         (number as u32 ^ zero) as usize
     }

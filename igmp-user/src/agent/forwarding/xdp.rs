@@ -89,7 +89,8 @@ fn report(outcome: Result<(), KernelError>) {
 }
 
 impl XdpForwarding {
-    /// Begins with what an earlier agent left in the maps, if there was one: packets go on where they went until the core says otherwise.
+    /// Begins with what an earlier agent left in the maps, if there was one: packets go on where they went until the core
+    /// says otherwise.
     pub(super) fn adopt(kernel: &Kernel) -> Self {
         let maker = kernel
             .port_set_maker()
