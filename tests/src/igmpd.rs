@@ -267,7 +267,7 @@ impl Igmpd {
         self.show::<Neighbors>(&["show", "neighbors"]).neighbor
     }
 
-    /// `show joins` of a router that speaks PIM.
+    /// `show joins`.
     #[track_caller]
     pub fn joins(&self) -> Vec<Join> {
         self.show::<Joins>(&["show", "joins"]).join
@@ -290,7 +290,7 @@ impl Igmpd {
         });
     }
 
-    /// Waits until what is asked of upstream neighbors for a source, or with `*` for the group, is as `wanted` says;
+    /// Waits until what is asked of upstream peers for a source, or with `*` for the group, is as `wanted` says;
     /// `None` where nothing is.
     #[track_caller]
     pub fn wait_join(

@@ -183,7 +183,7 @@ pub struct Neighbor {
     pub up_time: f64,
 }
 
-/// `show joins` of a router that speaks PIM.
+/// `show joins`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Joins {
@@ -191,11 +191,11 @@ pub struct Joins {
     pub join: Vec<Join>,
 }
 
-/// What is asked of an upstream neighbor.
+/// What is asked of an upstream peer.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Join {
-    /// `pim`.
+    /// `pim` or `igmp-proxy`.
     pub protocol: String,
     /// The source, or `*`.
     pub source_address: String,
@@ -207,10 +207,16 @@ pub struct Join {
     /// Who is asked.
     #[serde(deserialize_with = "nullable")]
     pub upstream_neighbor: Option<Ipv4Addr>,
-    /// What was asked: `joined`, `pruned` and so on.
+    /// How far it has been asked: `joined`, `pruned` and so on.
     pub state: String,
-    /// Seconds since then.
+    /// Seconds since it is wanted.
     pub up_time: f64,
+    /// The filter mode that is reported; of the proxy alone.
+    #[serde(default)]
+    pub filter_mode: Option<FilterMode>,
+    /// The sources that are reported; of the proxy alone.
+    #[serde(default)]
+    pub source_list: Option<Vec<Ipv4Addr>>,
 }
 
 /// `show statistics`.

@@ -5,5 +5,7 @@
 //!
 //! FRR's route lookups do not resolve over a default route, so all its routes are explicit.
 
+mod any_source;
 mod baseline;
 mod chain;
+mod source_specific;
