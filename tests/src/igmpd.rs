@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     Monitor, Namespace, Network, PATIENCE,
     json::{
-        Group, Groups, Igmp, Interface, InterfaceStatistics, Interfaces, Join, Joins, Neighbor, Neighbors, Pim, Route,
-        Routes, Statistics,
+        Group, Groups, Igmp, Interface, InterfaceStatistics, Interfaces, Join, Joins, Neighbor, Neighbors,
+        Pim, Route, Routes, Statistics,
     },
     process::{self, Process, texts},
     wait_for,

@@ -158,7 +158,11 @@ fn fault(line: &str, protocol: u8) -> Option<String> {
     let [_, malformed, remark, ip, pim, igmp, pim_type, igmp_type] = fields[..] else {
         return Some(format!("an unknown line {line:?}"));
     };
-    let (checksum, kind) = if protocol == PIM { (pim, pim_type) } else { (igmp, igmp_type) };
+    let (checksum, kind) = if protocol == PIM {
+        (pim, pim_type)
+    } else {
+        (igmp, igmp_type)
+    };
     let is_right = malformed.is_empty()
         && remark.is_empty()
         && ip.split(',').all(|status| status == GOOD)

@@ -53,7 +53,8 @@ impl Frr {
         let directory = network.path(&format!("frr-{}", namespace.name()));
         give_to_frr(&directory);
         fs::write(directory.join("zebra.conf"), "").expect("a file in the test's directory can be written");
-        fs::write(directory.join("pimd.conf"), config).expect("a file in the test's directory can be written");
+        fs::write(directory.join("pimd.conf"), config)
+            .expect("a file in the test's directory can be written");
         let mut zebra = spawn(namespace, &directory, "zebra");
         wait_for("zebra's socket", PATIENCE, || {
             assert!(zebra.exited().is_none(), "zebra ended");

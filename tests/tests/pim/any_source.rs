@@ -39,7 +39,9 @@ pub(crate) fn wait_joined(chain: &Chain, igmpd: &Igmpd, source: &str, group: Ipv
 /// Waits until the router says that it joined nothing, and FRR that nobody did.
 #[track_caller]
 pub(crate) fn wait_pruned(chain: &Chain, igmpd: &Igmpd, source: &str, group: Ipv4Addr) {
-    igmpd.wait_join("not to be joined", PATIENCE, (source, group), |join| join.is_none());
+    igmpd.wait_join("not to be joined", PATIENCE, (source, group), |join| {
+        join.is_none()
+    });
     chain.frr.wait_pruned("core0", source, group, PATIENCE);
 }
 
@@ -85,13 +87,20 @@ fn joins_of_hosts_travel_and_are_pruned() {
     let last = chain.core.latest(GROUP).expect("data before the leave");
     stream.wait_more(200);
     let sender = stream.stop();
-    assert_eq!(chain.core.latest(GROUP), Some(last), "nothing comes after the prune");
+    assert_eq!(
+        chain.core.latest(GROUP),
+        Some(last),
+        "nothing comes after the prune"
+    );
     assert!(
         last.saturating_sub(left) < PRUNE,
         "{:?} after the leave",
         last.saturating_sub(left)
     );
-    chain.station(2).got(&sender).assert_in_order("the receiver on lan2");
+    chain
+        .station(2)
+        .got(&sender)
+        .assert_in_order("the receiver on lan2");
     let seen = chain.on_core(&sender, first..u64::MAX);
     seen.assert_in_order("the link to FRR");
     assert_eq!(igmpd.route("*", GROUP), None);
@@ -126,7 +135,9 @@ fn an_excluded_source_is_pruned_off_the_shared_tree() {
     // Another member wants it.
     chain.station(2).receiver.join(GROUP);
     igmpd.wait_joined("lan2", GROUP);
-    igmpd.wait_join("not to be pruned", PATIENCE, (&other, GROUP), |join| !is_pruned(join));
+    igmpd.wait_join("not to be pruned", PATIENCE, (&other, GROUP), |join| {
+        !is_pruned(join)
+    });
     chain
         .frr
         .wait_channel("FRR to know no Prune(S,G,rpt)", PATIENCE, channel, |channel| {

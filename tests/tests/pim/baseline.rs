@@ -10,14 +10,20 @@ const PACKETS: u64 = 50;
 #[test]
 fn frr_in_its_place() {
     let chain = Chain::new(2);
-    let lans: String = ["lan1", "lan2"].map(|name| format!("interface {name}\n ip igmp\n ip pim\n")).concat();
+    let lans: String = ["lan1", "lan2"]
+        .map(|name| format!("interface {name}\n ip igmp\n ip pim\n"))
+        .concat();
     let config = format!("{}{}{lans}", frr_defaults(), frr_interface("core0"));
     let last_hop = Frr::start(&chain.topology.network, &chain.router, &config);
     last_hop.wait_neighbors("core0", PATIENCE, &[PEER]);
     chain.frr.wait_neighbors("core0", PATIENCE, &[ROUTER]);
     wait_for("FRR to find the RP", PATIENCE, || {
         let found = last_hop.show("show ip pim rp-info json").to_string();
-        if found.contains("\"core0\"") { Ok(()) } else { Err(found) }
+        if found.contains("\"core0\"") {
+            Ok(())
+        } else {
+            Err(found)
+        }
     });
     chain.converge();
 

@@ -208,7 +208,10 @@ impl Chain {
             if counts.iter().all(|count| *count > 0) {
                 Ok(())
             } else {
-                Err(format!("{counts:?} packets at {members:?}; {:?}", self.frr.mroutes()))
+                Err(format!(
+                    "{counts:?} packets at {members:?}; {:?}",
+                    self.frr.mroutes()
+                ))
             }
         });
         self.settle();

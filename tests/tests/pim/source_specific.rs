@@ -49,7 +49,10 @@ fn sources_are_joined_one_by_one() {
     chain.settle();
     assert_eq!(chain.on_core(&from_source, sent).count(), 0, "FRR stopped");
     let routes = igmpd.routes();
-    assert!(routes.iter().all(|route| route.group_address != SSM), "{routes:?}");
+    assert!(
+        routes.iter().all(|route| route.group_address != SSM),
+        "{routes:?}"
+    );
     igmpd.stop();
 }
 
@@ -71,7 +74,10 @@ fn any_source_of_a_source_specific_group_is_not_asked_for() {
     let joins = igmpd.joins();
     assert!(joins.iter().all(|join| join.group_address != SSM), "{joins:?}");
     let channels = chain.frr.channels();
-    assert!(channels.iter().all(|channel| channel.group != SSM), "{channels:?}");
+    assert!(
+        channels.iter().all(|channel| channel.group != SSM),
+        "{channels:?}"
+    );
     let mut sender = chain.send_to(SSM);
     chain.assert_delivered(&mut sender, PACKETS, &[]);
 }
