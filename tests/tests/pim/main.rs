@@ -8,4 +8,8 @@
 mod any_source;
 mod baseline;
 mod chain;
+mod links;
+mod restart;
 mod source_specific;
+mod source_tree;
+mod transit;
