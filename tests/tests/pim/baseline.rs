@@ -1,8 +1,15 @@
 //! The network without a router under test: FRR in its place. What fails here is no fault of ours.
 
-use tests::{Frr, PATIENCE, stream::Receiver, wait_for};
+use std::net::Ipv4Addr;
 
-use crate::chain::{Chain, GROUP, PEER, ROUTER, SOURCE, SSM, frr_defaults, frr_interface};
+use tests::{
+    Frr, PATIENCE, Packet, RawSocket,
+    pim::{Group, RPT, SPARSE, WILDCARD, join_prune, plain_hello},
+    stream::Receiver,
+    wait_for,
+};
+
+use crate::chain::{Chain, GROUP, PEER, ROUTER, RP, SOURCE, SSM, frr_defaults, frr_interface};
 
 /// Packets in one go.
 const PACKETS: u64 = 50;
@@ -42,4 +49,42 @@ fn frr_in_its_place() {
 
     any.leave(GROUP);
     chain.frr.wait_pruned("core0", "*", GROUP, PATIENCE);
+}
+
+/// How many groups FRR takes at once: all of ten thousand, in messages as full as they can be, one right after the other.
+#[test]
+fn frr_knows_ten_thousand_groups() {
+    let chain = Chain::new(0);
+    let raw = RawSocket::open(&chain.router, "core0");
+    let any = SPARSE | WILDCARD | RPT;
+    raw.send(&Packet::pim(ROUTER, plain_hello(600, 1)));
+    chain.frr.wait_neighbors("core0", PATIENCE, &[ROUTER]);
+    let groups: Vec<_> = (0..10_000)
+        .map(|number| Group::new(Ipv4Addr::from_bits(0xef07_0000 + number)))
+        .collect();
+    let send = |change: fn(Group, u8) -> Group| {
+        // 72 of 20 bytes and 34 of headers are 1,474 bytes.
+        for groups in groups.chunks(72) {
+            let groups: Vec<_> = groups.iter().map(|group| change(group.clone(), any)).collect();
+            raw.send(&Packet::pim(ROUTER, join_prune(PEER, 210, &groups)));
+        }
+    };
+    let count = || {
+        let channels = chain.frr.channels();
+        channels.iter().filter(|channel| channel.is_joined()).count()
+    };
+    let start = std::time::Instant::now();
+    send(|group, flags| group.join(flags, RP));
+    wait_for("FRR to know all groups", PATIENCE, || match count() {
+        10_000 => Ok(()),
+        other => Err(format!("{other}")),
+    });
+    println!("joined in {:?}", start.elapsed());
+    let start = std::time::Instant::now();
+    send(|group, flags| group.prune(flags, RP));
+    wait_for("FRR to forget all groups", PATIENCE, || match count() {
+        0 => Ok(()),
+        other => Err(format!("{other}")),
+    });
+    println!("left in {:?}", start.elapsed());
 }

@@ -40,15 +40,21 @@ fn assert_works(chain: &Chain, igmpd: &Igmpd) {
 fn flap(chain: &Chain, igmpd: &Igmpd, side: &Namespace) {
     let monitor = igmpd.monitor();
     side.ip("link set core0 down");
-    monitor.wait_for("the neighbor's end", SLACK, |event| event.event == "neighbor-down");
+    monitor.wait_for("the neighbor's end", SLACK, |event| {
+        event.event == "neighbor-down"
+    });
     igmpd.wait_neighbors("core0", PATIENCE, &[]);
     igmpd.wait_join("not to be joined", PATIENCE, ("*", GROUP), |join| {
-        !join.is_some_and(|join| join.state == "joined")
+        join.is_none_or(|join| join.state != "joined")
     });
     side.ip("link set core0 up");
-    chain.router.routes(&[("10.10.0.0/24", PEER), ("10.9.9.9/32", PEER)]);
+    chain
+        .router
+        .routes(&[("10.10.0.0/24", PEER), ("10.9.9.9/32", PEER)]);
     chain.wait_up(igmpd);
-    monitor.wait_for("the neighbor's return", SLACK, |event| event.event == "neighbor-up");
+    monitor.wait_for("the neighbor's return", SLACK, |event| {
+        event.event == "neighbor-up"
+    });
     assert_works(chain, igmpd);
 }
 
@@ -85,10 +91,10 @@ fn the_routers_address_changes() {
     chain.router.ip(&format!("address add {MOVED}/24 dev core0"));
     chain.router.ip(&format!("address del {ROUTER}/24 dev core0"));
     // A new first address of the network; the kernel may have taken routes with the old one.
+    chain.router.ip(&format!("address replace {MOVED}/24 dev core0"));
     chain
         .router
-        .ip(&format!("address replace {MOVED}/24 dev core0"));
-    chain.router.routes(&[("10.10.0.0/24", PEER), ("10.9.9.9/32", PEER)]);
+        .routes(&[("10.10.0.0/24", PEER), ("10.9.9.9/32", PEER)]);
     chain.frr.wait_neighbors("core0", PATIENCE, &[MOVED]);
     igmpd.wait_neighbors("core0", PATIENCE, &[PEER]);
     assert_eq!(igmpd.pim("core0").address, Some(MOVED));

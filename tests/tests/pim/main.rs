@@ -8,8 +8,11 @@
 mod any_source;
 mod baseline;
 mod chain;
+mod hostile;
+mod lan;
 mod links;
 mod restart;
+mod scale;
 mod source_specific;
 mod source_tree;
 mod transit;

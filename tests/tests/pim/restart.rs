@@ -49,7 +49,9 @@ fn frr_stops_and_starts() {
     converge(&chain, &igmpd);
     let monitor = igmpd.monitor();
     chain.frr.stop();
-    let (_, event) = monitor.wait_for("the neighbor's end", SLACK, |event| event.event == "neighbor-down");
+    let (_, event) = monitor.wait_for("the neighbor's end", SLACK, |event| {
+        event.event == "neighbor-down"
+    });
     assert_eq!(event.interface_name, "core0");
     assert_eq!(igmpd.neighbors(), []);
     igmpd.wait_join("to be pending", PATIENCE, ("*", GROUP), |join| {
@@ -85,7 +87,9 @@ fn frr_is_killed_and_starts() {
 #[test]
 fn igmpd_stops_and_starts() {
     let chain = Chain::with(2, "interface core0\n ip pim hello 1 100\n");
-    let config = chain.config("immediate").replace("hello-interval = 1\n", "hello-interval = 20\n");
+    let config = chain
+        .config("immediate")
+        .replace("hello-interval = 1\n", "hello-interval = 20\n");
     let mut igmpd = chain.start_with(&config);
     converge(&chain, &igmpd);
     igmpd.stop();

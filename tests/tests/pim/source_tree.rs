@@ -42,9 +42,15 @@ impl Triangle {
         let (rp, first) = (topology.peer("rp"), topology.peer("first"));
         let router = topology.router("router");
         let sender = topology.host("sender", SOURCE.octets(), end(&first, "src0", [10, 10, 0, 1]));
-        topology.link(end(&rp, "first0", [10, 0, 12, 1]), end(&first, "rp0", [10, 0, 12, 2]));
+        topology.link(
+            end(&rp, "first0", [10, 0, 12, 1]),
+            end(&first, "rp0", [10, 0, 12, 2]),
+        );
         topology.link(end(&rp, "core0", RP_CORE), end(&router, "rp0", [10, 0, 13, 2]));
-        topology.link(end(&first, "core0", FIRST_CORE), end(&router, "first0", [10, 0, 23, 2]));
+        topology.link(
+            end(&first, "core0", FIRST_CORE),
+            end(&router, "first0", [10, 0, 23, 2]),
+        );
         let host = topology.host("host", [10, 1, 1, 2], end(&router, "lan1", [10, 1, 1, 1]));
         rp.loopback(RP);
         rp.routes(&[("10.10.0.0/24", [10, 0, 12, 2].into())]);
@@ -52,7 +58,11 @@ impl Triangle {
         router.routes(&[("10.9.9.9/32", RP_CORE), ("10.10.0.0/24", FIRST_CORE)]);
         let start = |router: &Router, names: &[&str]| {
             let interfaces: String = names.iter().map(|name| frr_interface(name)).collect();
-            Frr::start(&topology.network, router, &format!("{}{interfaces}", frr_defaults()))
+            Frr::start(
+                &topology.network,
+                router,
+                &format!("{}{interfaces}", frr_defaults()),
+            )
         };
         let frr_rp = start(&rp, &["lo", "first0", "core0"]);
         let frr_first = start(&first, &["src0", "rp0", "core0"]);
@@ -92,8 +102,10 @@ igmp = {{}}
         );
         igmpd.wait_neighbors("rp0", PATIENCE, &[RP_CORE]);
         igmpd.wait_neighbors("first0", PATIENCE, &[FIRST_CORE]);
-        self.rp.wait_neighbors("core0", PATIENCE, &[[10, 0, 13, 2].into()]);
-        self.first.wait_neighbors("core0", PATIENCE, &[[10, 0, 23, 2].into()]);
+        self.rp
+            .wait_neighbors("core0", PATIENCE, &[[10, 0, 13, 2].into()]);
+        self.first
+            .wait_neighbors("core0", PATIENCE, &[[10, 0, 23, 2].into()]);
         igmpd
     }
 
@@ -116,8 +128,12 @@ igmp = {{}}
     }
 
     fn counts(&self) -> [usize; 3] {
-        [self.station.got(&self.sender), self.seen(&self.shared), self.seen(&self.own)]
-            .map(|arrivals| arrivals.count())
+        [
+            self.station.got(&self.sender),
+            self.seen(&self.shared),
+            self.seen(&self.own),
+        ]
+        .map(|arrivals| arrivals.count())
     }
 
     fn seen(&self, tap: &Tap) -> Arrivals {
@@ -137,7 +153,11 @@ igmp = {{}}
             ("the RP's link", &self.shared, over_shared),
             ("the link of the source's router", &self.own, over_own),
         ] {
-            let expected = if is_way { sent.clone() } else { sent.start..sent.start };
+            let expected = if is_way {
+                sent.clone()
+            } else {
+                sent.start..sent.start
+            };
             within(self.seen(tap), sent.clone()).assert_exactly(name, expected);
         }
     }
@@ -219,9 +239,14 @@ fn is_native(rp: &Frr) -> bool {
 fn frr_moves_a_source_to_its_own_tree() {
     let mut triangle = Triangle::new();
     let interfaces: String = ["rp0", "first0"].map(frr_interface).concat();
-    let config = format!("{}{interfaces}interface lan1\n ip igmp\n ip pim\n", frr_defaults());
+    let config = format!(
+        "{}{interfaces}interface lan1\n ip igmp\n ip pim\n",
+        frr_defaults()
+    );
     let _last = Frr::start(&triangle.topology.network, &triangle.router, &config);
-    triangle.rp.wait_neighbors("core0", PATIENCE, &[[10, 0, 13, 2].into()]);
+    triangle
+        .rp
+        .wait_neighbors("core0", PATIENCE, &[[10, 0, 13, 2].into()]);
     triangle
         .first
         .wait_neighbors("core0", PATIENCE, &[[10, 0, 23, 2].into()]);

@@ -50,7 +50,11 @@ impl Transit {
         router.routes(&[("10.10.0.0/24", PEER), ("10.9.9.9/32", PEER)]);
         last.routes(&[("10.10.0.0/24", DOWN), ("10.9.9.9/32", DOWN)]);
         let interfaces: String = ["lo", "src0", "core0"].map(frr_interface).concat();
-        let above = Frr::start(&topology.network, &peer, &format!("{}{interfaces}", frr_defaults()));
+        let above = Frr::start(
+            &topology.network,
+            &peer,
+            &format!("{}{interfaces}", frr_defaults()),
+        );
         let config = format!(
             "{}{}interface lan1\n ip igmp\n ip igmp query-max-response-time 10\n ip pim\n",
             frr_defaults(),
@@ -81,12 +85,7 @@ hello-interval = 1
 ",
             defaults("immediate")
         );
-        let igmpd = Igmpd::start_on(
-            &self.topology.network,
-            &self.router,
-            &["core0", "down0"],
-            &config,
-        );
+        let igmpd = Igmpd::start_on(&self.topology.network, &self.router, &["core0", "down0"], &config);
         igmpd.wait_neighbors("core0", PATIENCE, &[PEER]);
         igmpd.wait_neighbors("down0", PATIENCE, &[BELOW]);
         self.above.wait_neighbors("core0", PATIENCE, &[ROUTER]);
@@ -131,10 +130,7 @@ hello-interval = 1
                 Err(format!("{count}"))
             }
         });
-        let seen = within(
-            self.core.arrivals(sender.stream(), SOURCE, sender.group()),
-            sent,
-        );
+        let seen = within(self.core.arrivals(sender.stream(), SOURCE, sender.group()), sent);
         assert_eq!(seen.count(), 0, "nobody asked for it");
     }
 }
