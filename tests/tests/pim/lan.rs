@@ -47,7 +47,7 @@ impl SharedLan {
         let (up, third) = (topology.peer("up"), topology.peer("third"));
         let (first, second) = (topology.router("first"), topology.router("second"));
         let sender = topology.host("sender", SOURCE.octets(), end(&up, "src0", [10, 10, 0, 1]));
-        topology.plug(&core, "up", end(&up, "core0", PEER));
+        topology.plug(&core, "above", end(&up, "core0", PEER));
         for (router, role, number) in [(&first, "first", 1), (&second, "second", 2), (&third, "third", 3)] {
             topology.plug(&core, role, end(router, "core0", [10, 0, 12, 10 + number]));
             topology.plug(&lan, role, end(router, "lan0", [10, 1, 1, number]));

@@ -6,6 +6,7 @@
 //! FRR's route lookups do not resolve over a default route, so all its routes are explicit.
 
 mod any_source;
+mod assert;
 mod baseline;
 mod chain;
 mod hostile;
