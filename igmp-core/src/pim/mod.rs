@@ -82,6 +82,18 @@ impl Pim {
         surroundings: &mut impl Surroundings,
         actions: &mut Vec<PimAction>,
     ) {
+        self.handle_all(now, [event], surroundings, actions);
+    }
+
+    /// Takes in events that happened together, in their order. What follows from all of them is told once: neighbours hear of
+    /// many groups in one message, and of a route that changes more than once only what comes of it.
+    pub fn handle_all(
+        &mut self,
+        now: Instant,
+        events: impl IntoIterator<Item = PimEvent>,
+        surroundings: &mut impl Surroundings,
+        actions: &mut Vec<PimAction>,
+    ) {
         let Self {
             config,
             random,
@@ -89,12 +101,61 @@ impl Pim {
             links,
             trees,
         } = self;
-        let configured = if let PimEvent::Configure(new) = &event {
-            *config = new.clone();
-            true
-        } else {
-            false
-        };
+        for event in events {
+            let configured = if let PimEvent::Configure(new) = &event {
+                config.clone_from(new);
+                true
+            } else {
+                false
+            };
+            let cx = &mut Context {
+                now,
+                config,
+                random,
+                timers,
+                surroundings,
+                actions,
+            };
+            if configured {
+                trees.reconfigure(links, cx);
+            }
+            match event {
+                PimEvent::Configure(_) => {}
+                PimEvent::InterfaceUp {
+                    interface,
+                    config,
+                    address,
+                    secondary_addresses,
+                    mtu,
+                } => links.up(interface, config, address, secondary_addresses, mtu, cx),
+                PimEvent::InterfaceDown { interface } => links.down(interface, cx),
+                PimEvent::Message {
+                    interface,
+                    sender,
+                    message,
+                } => match message {
+                    Message::Hello(hello) => links.hello(interface, sender, &hello, cx),
+                    Message::JoinPrune(message) => {
+                        if links.admits(interface, sender) {
+                            trees.join_prune(interface, sender, &message, links, cx);
+                        }
+                    }
+                    Message::Assert(message) => {
+                        if links.admits(interface, sender) {
+                            trees.assert(interface, sender, &message, links, cx);
+                        }
+                    }
+                },
+                PimEvent::Member(change) => trees.member(change, links, cx),
+                PimEvent::Packet {
+                    interface,
+                    source,
+                    group,
+                } => trees.packet(interface, source, group, links, cx),
+                PimEvent::RoutesChanged => trees.routes_changed(links, cx),
+            }
+            Self::pass_on(links, trees, cx);
+        }
         let cx = &mut Context {
             now,
             config,
@@ -103,45 +164,7 @@ impl Pim {
             surroundings,
             actions,
         };
-        if configured {
-            trees.reconfigure(links, cx);
-        }
-        match event {
-            PimEvent::Configure(_) => {}
-            PimEvent::InterfaceUp {
-                interface,
-                config,
-                address,
-                secondary_addresses,
-                mtu,
-            } => links.up(interface, config, address, secondary_addresses, mtu, cx),
-            PimEvent::InterfaceDown { interface } => links.down(interface, cx),
-            PimEvent::Message {
-                interface,
-                sender,
-                message,
-            } => match message {
-                Message::Hello(hello) => links.hello(interface, sender, &hello, cx),
-                Message::JoinPrune(message) => {
-                    if links.admits(interface, sender) {
-                        trees.join_prune(interface, sender, &message, links, cx);
-                    }
-                }
-                Message::Assert(message) => {
-                    if links.admits(interface, sender) {
-                        trees.assert(interface, sender, &message, links, cx);
-                    }
-                }
-            },
-            PimEvent::Member(change) => trees.member(change, links, cx),
-            PimEvent::Packet {
-                interface,
-                source,
-                group,
-            } => trees.packet(interface, source, group, links, cx),
-            PimEvent::RoutesChanged => trees.routes_changed(links, cx),
-        }
-        Self::finish(links, trees, cx);
+        trees.resolve(links, cx);
     }
 
     /// Serves deadlines that have come, at most [`TIMEOUT_BATCH`] of them. Without any it does nothing.
@@ -176,7 +199,8 @@ impl Pim {
                 Key::Tree(key) => trees.timer(key, links, cx),
             }
         }
-        Self::finish(links, trees, cx);
+        Self::pass_on(links, trees, cx);
+        trees.resolve(links, cx);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next. It may lie in the past.
@@ -242,11 +266,10 @@ impl Pim {
         self.trees.routes(from, limit)
     }
 
-    /// Has trees hear of what happened to links, then tells neighbours and the forwarding plane what is different.
-    fn finish<S: Surroundings>(links: &mut Links, trees: &mut Trees, cx: &mut Context<'_, S>) {
+    /// Has trees hear of what happened to links.
+    fn pass_on<S: Surroundings>(links: &mut Links, trees: &mut Trees, cx: &mut Context<'_, S>) {
         for change in links.take_changes() {
             trees.link_changed(change, links, cx);
         }
-        trees.resolve(links, cx);
     }
 }
