@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
 use super::{
-    Hello, NeighborView, PimInterfaceConfig, PimInterfaceView, PimRefusals, Surroundings, context::Context,
+    Hello, Message, NeighborView, PimAction, PimInterfaceConfig, PimInterfaceView, PimRefusals, Surroundings, context::Context,
 };
 use crate::{InterfaceId, time::{Duration, Instant}};
 
@@ -50,6 +50,17 @@ impl Links {
     pub(super) fn admits(&mut self, interface: InterfaceId, sender: Ipv4Addr) -> bool { false }
     /// To be called before a Join/Prune or Assert is sent: neighbours refuse those of routers that have not said Hello (§4.3.1).
     pub(super) fn greet_first<S: Surroundings>(&mut self, interface: InterfaceId, cx: &mut Context<'_, S>) {}
+    /// Sends a message from the primary address, with a Hello before it where neighbours would refuse it otherwise. Nothing is
+    /// sent where PIM cannot.
+    pub(super) fn send<S: Surroundings>(&mut self, interface: InterfaceId, message: Message, cx: &mut Context<'_, S>) {
+        if !self.can_send(interface) {
+            return;
+        }
+        if let Some(source) = self.address(interface) {
+            self.greet_first(interface, cx);
+            cx.actions.push(PimAction::Send { interface, source, message });
+        }
+    }
     /// What happened since this was last asked.
     pub(super) fn take_changes(&mut self) -> Vec<LinkChange> { core::mem::take(&mut self.changes) }
     /// Whether the interface is up, with PIM or without.
