@@ -18,7 +18,7 @@ pub struct MonitorEvent {
     pub group_address: Option<Ipv4Addr>,
     /// The source, where it is about one.
     pub source_address: Option<Ipv4Addr>,
-    /// The host whose report caused it, or the new querier.
+    /// The host whose report caused it, the new querier, or the PIM router that it is about.
     pub reporter: Option<Ipv4Addr>,
     /// Why.
     pub reason: MonitorReason,
@@ -61,6 +61,8 @@ names! {
         NeighborUp = "neighbor-up",
         /// A PIM neighbour vanished.
         NeighborDown = "neighbor-down",
+        /// Another router, or this one, is the Designated Router of a link now, by PIM.
+        DrChanged = "dr-changed",
         /// An interface came up.
         InterfaceUp = "interface-up",
         /// An interface went down.

@@ -25,11 +25,11 @@ pub(super) type Prefixes = BTreeMap<Ipv4Net, u32>;
 
 /// The interfaces of the router, as routes name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ways {
+pub(in crate::agent) struct Ways {
     /// Slots, by the kernel's index.
-    pub(super) slots: HashMap<u32, u32>,
+    pub(in crate::agent) slots: HashMap<u32, u32>,
     /// Networks of which the kernel knows nothing: those of VLANs without a device.
-    pub(super) networks: BTreeMap<Ipv4Net, u32>,
+    pub(in crate::agent) networks: BTreeMap<Ipv4Net, u32>,
 }
 
 /// Where sources are.

@@ -18,15 +18,18 @@ use std::{
 
 use igmp_core::pim::Message;
 use igmp_wire::{address::ALL_PIM_ROUTERS, ipv4::PROTOCOL_PIM, pim};
-use rustix::net::{RecvFlags, recv, sockopt};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv, sockopt},
+};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::mpsc,
-    task::{AbortHandle, yield_now},
+    task::AbortHandle,
     time::sleep,
 };
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{counters::Counters, message};
 use crate::{readiness, sys::mroute::socket_drops};
@@ -43,7 +46,9 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// A message that arrived.
 #[derive(Debug)]
 pub(in crate::agent) struct Received {
-    /// Index of the interface.
+    /// The slot of the interface.
+    pub(super) slot: u32,
+    /// Its index.
     pub(super) ifindex: u32,
     /// Its IP source.
     pub(super) sender: Ipv4Addr,
@@ -53,14 +58,11 @@ pub(in crate::agent) struct Received {
 
 /// A socket that is read. Dropping it ends that.
 #[derive(Debug)]
-pub(super) struct Listener {
-    ifindex: u32,
-    reader: AbortHandle,
-}
+pub(super) struct Listener(AbortHandle);
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.reader.abort();
+        self.0.abort();
     }
 }
 
@@ -72,21 +74,22 @@ impl Listener {
     /// What the kernel answers: `ENODEV` without such an interface, `EPERM` without `CAP_NET_RAW`.
     pub(super) fn start(
         name: &str,
+        slot: u32,
         ifindex: u32,
         counters: Arc<Counters>,
         messages: mpsc::Sender<Received>,
     ) -> io::Result<Self> {
         let socket = readiness::of(open(name, ifindex)?, Interest::READABLE)?;
-        let reader = tokio::spawn(read(socket, name.to_owned(), ifindex, counters, messages));
-        Ok(Self {
+        counters.begin_socket();
+        let reader = Reader {
+            socket,
+            name: name.to_owned(),
+            slot,
             ifindex,
-            reader: reader.abort_handle(),
-        })
-    }
-
-    /// Index of the interface.
-    pub(super) const fn ifindex(&self) -> u32 {
-        self.ifindex
+            counters,
+            messages,
+        };
+        Ok(Self(tokio::spawn(reader.run()).abort_handle()))
     }
 }
 
@@ -105,72 +108,94 @@ fn open(name: &str, ifindex: u32) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Reads a socket until nobody wants its messages any more.
-async fn read(
+/// What reads a socket.
+struct Reader {
     socket: AsyncFd<OwnedFd>,
     name: String,
+    slot: u32,
     ifindex: u32,
     counters: Arc<Counters>,
     messages: mpsc::Sender<Received>,
-) {
-    // What an IPv4 packet can hold.
-    let mut buffer = vec![0; usize::from(u16::MAX)];
-    loop {
-        let mut ready = match socket.readable().await {
-            Ok(ready) => ready,
-            Err(error) => {
-                warn!(interface = name, "PIM messages cannot be waited for any more: {error}");
-                return;
-            }
-        };
-        let mut is_full = true;
-        for _ in 0..BATCH {
-            match recv(socket.get_ref(), buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
-                Ok((len, _)) => {
-                    let Some(received) = take(buffer.get(..len).unwrap_or_default(), ifindex, &counters) else {
-                        continue;
-                    };
-                    if messages.send(received).await.is_err() {
-                        return;
-                    }
-                }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    ready.clear_ready();
-                    is_full = false;
-                    break;
-                }
-                Err(error) => {
-                    warn!(interface = name, "cannot receive PIM messages for now: {error}");
-                    sleep(RETRY).await;
-                    break;
-                }
-            }
-        }
-        if let Ok(lost) = socket_drops(socket.get_ref().as_fd()) {
-            counters.set_lost(lost.into());
-        }
-        if is_full {
-            sleep(PAUSE).await;
-        } else {
-            yield_now().await;
-        }
-    }
 }
 
-/// Counts a packet, and makes a message of it if it is one.
-fn take(packet: &[u8], ifindex: u32, counters: &Counters) -> Option<Received> {
-    match pim::open(packet) {
-        Ok(received) => {
-            counters.count_received(&received.message);
-            Some(Received {
-                ifindex,
-                sender: received.source,
-                message: message::from_wire(&received.message),
-            })
+/// What reading a batch came to.
+enum Batch {
+    /// There may be more.
+    Full,
+    /// There is no more for now.
+    Done,
+    /// The socket cannot be read for now.
+    Failed,
+    /// Nobody wants messages any more.
+    Over,
+}
+
+impl Reader {
+    /// Reads until nobody wants messages any more.
+    async fn run(self) {
+        // What an IPv4 packet can hold.
+        let mut buffer = vec![0; usize::from(u16::MAX)];
+        let mut said = false;
+        loop {
+            let mut ready = match self.socket.readable().await {
+                Ok(ready) => ready,
+                Err(error) => {
+                    error!(interface = self.name, "PIM messages cannot be waited for any more: {error}");
+                    return;
+                }
+            };
+            let batch = self.read(&mut buffer, &mut said).await;
+            if let Ok(lost) = socket_drops(self.socket.get_ref().as_fd()) {
+                self.counters.set_lost(lost.into());
+            }
+            match batch {
+                Batch::Full => sleep(PAUSE).await,
+                Batch::Done => ready.clear_ready(),
+                Batch::Failed => sleep(RETRY).await,
+                Batch::Over => return,
+            }
         }
-        Err(refusal) => {
-            counters.count_refused(refusal);
-            None
+    }
+
+    async fn read(&self, buffer: &mut [u8], said: &mut bool) -> Batch {
+        for _ in 0..BATCH {
+            match recv(self.socket.get_ref(), &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((len, _)) => {
+                    if let Some(received) = self.take(buffer.get(..len).unwrap_or_default())
+                        && self.messages.send(received).await.is_err()
+                    {
+                        return Batch::Over;
+                    }
+                }
+                Err(Errno::WOULDBLOCK) => return Batch::Done,
+                Err(Errno::INTR) => {}
+                Err(error) => {
+                    if !std::mem::replace(said, true) {
+                        warn!(interface = self.name, "cannot receive PIM messages for now: {error}");
+                    }
+                    return Batch::Failed;
+                }
+            }
+        }
+        Batch::Full
+    }
+
+    /// Counts a packet, and makes a message of it if it is one.
+    fn take(&self, packet: &[u8]) -> Option<Received> {
+        match pim::open(packet) {
+            Ok(received) => {
+                self.counters.count_received(&received.message);
+                Some(Received {
+                    slot: self.slot,
+                    ifindex: self.ifindex,
+                    sender: received.source,
+                    message: message::from_wire(&received.message),
+                })
+            }
+            Err(refusal) => {
+                self.counters.count_refused(refusal);
+                None
+            }
         }
     }
 }
