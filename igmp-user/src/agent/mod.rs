@@ -15,11 +15,12 @@
 //! | `forwarding` | routes, and who carries packets along them |
 //! | `pim` | PIM: its messages, neighbours and joins, and the routes that follow |
 //! | `limits` | telling operators of refusals |
-//! | `requests`, `reload` | what operators ask for |
+//! | `requests`, `joins`, `reload` | what operators ask for |
 
 mod actions;
 mod clock;
 mod forwarding;
+mod joins;
 mod limits;
 mod pim;
 mod plan;

@@ -15,23 +15,11 @@ use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    ControlSocket, Filter, Handle, Page, Request, RequestError, RoutePage,
+    ControlSocket, Filter, Handle, JoinPage, Page, Request, RequestError, RoutePage,
     body::{self, Stopping},
     paged::Paged,
 };
 use crate::api::{ErrorBody, Version};
-
-/// What later versions serve, and what this one lacks for it.
-const NOT_IN_THIS_VERSION: [(&str, &str); 2] = [
-    (
-        "/v1/neighbors",
-        "this version of igmpd does not speak PIM, so it has no neighbors",
-    ),
-    (
-        "/v1/joins",
-        "this version of igmpd has no upstream peers, so it joins nothing there",
-    ),
-];
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -57,7 +45,9 @@ pub async fn serve(
     let paths = Router::new()
         .route("/v1/groups", get(groups))
         .route("/v1/routes", get(routes))
+        .route("/v1/joins", get(joins))
         .route("/v1/interfaces", get(interfaces))
+        .route("/v1/neighbors", get(neighbors))
         .route("/v1/statistics", get(statistics))
         .route("/v1/monitor", get(monitor))
         .route("/v1/version", get(version))
@@ -130,6 +120,10 @@ async fn routes(State(shared): State<Shared>, query: Filtered) -> Result<Respons
     table::<RoutePage>(shared, query).await
 }
 
+async fn joins(State(shared): State<Shared>, query: Filtered) -> Result<Response, Failed> {
+    table::<JoinPage>(shared, query).await
+}
+
 /// A table that the agent hands over in pages. The first one is fetched before the answer begins: until then it can be
 /// an error.
 async fn table<P: Paged>(shared: Shared, query: Filtered) -> Result<Response, Failed> {
@@ -142,6 +136,10 @@ async fn table<P: Paged>(shared: Shared, query: Filtered) -> Result<Response, Fa
 
 async fn interfaces(State(shared): State<Shared>) -> Result<Response, Failed> {
     Ok(json(&ask(&shared, Request::Interfaces).await?))
+}
+
+async fn neighbors(State(shared): State<Shared>) -> Result<Response, Failed> {
+    Ok(json(&ask(&shared, Request::Neighbors).await?))
 }
 
 async fn statistics(State(shared): State<Shared>) -> Result<Response, Failed> {
@@ -172,14 +170,7 @@ async fn reload(State(shared): State<Shared>) -> Result<Response, Failed> {
 }
 
 async fn no_such_path(uri: Uri) -> Failed {
-    let error = NOT_IN_THIS_VERSION
-        .iter()
-        .find(|(path, _)| *path == uri.path())
-        .map_or_else(
-            || format!("there is no {}", uri.path()),
-            |(_, error)| (*error).to_owned(),
-        );
-    Failed(StatusCode::NOT_FOUND, error)
+    Failed(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Failed {

@@ -81,7 +81,7 @@ impl Agent {
     }
 
     /// The name that an interface has for operators.
-    fn pim_name(&self, interface: InterfaceId) -> &str {
+    pub(super) fn pim_name(&self, interface: InterfaceId) -> &str {
         let running = self.pim.running.as_ref();
         let link = running.and_then(|running| running.links.get(&interface.0));
         link.map_or("", |link| link.name())

@@ -7,13 +7,13 @@ use igmp_wire::pim::{self, Refusal};
 
 /// Messages by their type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::agent) struct Messages {
+pub(super) struct Messages {
     /// Hellos.
-    pub(in crate::agent) hello: u64,
+    pub(super) hello: u64,
     /// Join/Prune messages.
-    pub(in crate::agent) join_prune: u64,
+    pub(super) join_prune: u64,
     /// Asserts.
-    pub(in crate::agent) assert: u64,
+    pub(super) assert: u64,
 }
 
 /// What the task that receives on an interface has counted. It goes on over the interface's ups and downs.
@@ -31,17 +31,17 @@ pub(super) struct Counters {
 
 /// What was counted on an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::agent) struct Counted {
+pub(super) struct Counted {
     /// Received, and in order.
-    pub(in crate::agent) received: Messages,
+    pub(super) received: Messages,
     /// Sent.
-    pub(in crate::agent) sent: Messages,
+    pub(super) sent: Messages,
     /// Refused, by [`Refusal`].
-    pub(in crate::agent) refused: [u64; Refusal::COUNT],
+    pub(super) refused: [u64; Refusal::COUNT],
     /// Entries of Join/Prune messages that were left out.
-    pub(in crate::agent) skipped: u64,
+    pub(super) skipped: u64,
     /// Messages that found no room, because there were too many.
-    pub(in crate::agent) lost: u64,
+    pub(super) lost: u64,
 }
 
 impl Messages {

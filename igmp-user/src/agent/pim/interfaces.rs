@@ -1,6 +1,6 @@
 //! Which interfaces PIM knows, and how: those that it runs on, and the router's others, whose members it serves alone.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use std::{collections::HashSet, net::Ipv4Addr, sync::Arc};
 
 use igmp_core::{
     Duration, InterfaceId,
@@ -142,7 +142,7 @@ impl Agent {
     }
 
     /// The addresses of this machine, and those that the configuration gives VLANs without a device.
-    fn own_addresses(&self) -> std::collections::HashSet<Ipv4Addr> {
+    fn own_addresses(&self) -> HashSet<Ipv4Addr> {
         let bindings = self.interfaces.values();
         let bindings = bindings.filter_map(|served| served.wanted.binding.as_ref());
         let configured = bindings.flat_map(|binding| binding.addresses.iter().map(ipnet::Ipv4Net::addr));
@@ -162,15 +162,11 @@ impl Agent {
         if !binding.up || self.config.forwarding == Forwarding::Xdp && !is_attached {
             return None;
         }
-        let config = config.pim.filter(|_| binding.mac.is_some() && binding.has_device());
+        let can_run = binding.mac.is_some() && binding.has_device();
         let known = Known {
             name: name.to_owned(),
             ifindex: binding.shown_ifindex,
-            config: config.map(|pim| PimInterfaceConfig {
-                dr_priority: pim.dr_priority,
-                hello_interval: Duration::from_millis((pim.hello_interval * 1_000.0).round() as u64),
-                ..PimInterfaceConfig::default()
-            }),
+            config: config.pim.clone().filter(|_| can_run),
             addresses: binding.addresses.iter().map(ipnet::Ipv4Net::addr).collect(),
             mtu: binding.mtu,
         };
@@ -238,15 +234,5 @@ impl Agent {
             way,
         };
         running.links.insert(slot, link);
-    }
-
-    /// The names of interfaces that PIM runs on.
-    pub(in crate::agent) fn pim_interfaces(&self) -> BTreeSet<&str> {
-        let running = self.pim.running.iter();
-        let links = running.flat_map(|running| running.links.values());
-        links
-            .filter(|link| link.listener.is_some())
-            .map(Link::name)
-            .collect()
     }
 }

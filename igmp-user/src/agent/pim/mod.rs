@@ -12,12 +12,13 @@
 //! | `switch` | beginning and ending PIM as a whole |
 //! | `surroundings` | ways to sources and RPs |
 //! | `actions` | what the core wants done |
-//! | `counters` | what was received, refused and sent |
+//! | `counters`, `show` | what was received, refused and sent; PIM for operators |
 
 mod actions;
 mod counters;
 mod interfaces;
 mod message;
+mod show;
 mod socket;
 mod stub;
 mod surroundings;
@@ -34,8 +35,9 @@ use igmp_core::{
 };
 use tokio::sync::mpsc;
 
-pub(super) use self::{counters::Counted, socket::Received};
+pub(super) use self::socket::Received;
 use self::{
+    counters::{Counted, Messages},
     interfaces::{Counts, Link},
     surroundings::{Around, Places},
 };
@@ -124,7 +126,7 @@ impl PimSide {
     }
 
     /// What was counted on an interface.
-    pub(super) fn counted(&self, name: &str) -> Counted {
+    fn counted(&self, name: &str) -> Counted {
         self.counts.get(name).map(Counts::read).unwrap_or_default()
     }
 }

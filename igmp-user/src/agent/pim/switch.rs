@@ -9,7 +9,7 @@ use std::{
 
 use igmp_core::{
     Reason,
-    pim::{Pim, PimConfig, PimEvent, StaticRp},
+    pim::{Pim, PimConfig, PimEvent},
 };
 use tracing::info;
 
@@ -17,20 +17,16 @@ use super::{
     Running,
     surroundings::{Around, Places},
 };
-use crate::{
-    agent::{Agent, clock},
-    config::Config,
-};
+use crate::agent::{Agent, clock};
 
 impl Agent {
     /// Begins PIM where it is configured, and ends it where it is not. Returns whether it runs.
     pub(super) fn switch_pim(&mut self) -> bool {
-        let is_wanted = self.config.interfaces.values().any(|interface| interface.pim.is_some());
-        if !is_wanted {
+        if !self.config.has_pim() {
             self.end_pim();
             return false;
         }
-        let config = core_config(&self.config);
+        let config = self.config.pim.clone();
         match &mut self.pim.running {
             Some(running) if running.config != config => {
                 running.config = config.clone();
@@ -114,23 +110,5 @@ impl Agent {
         for (group, source) in over {
             self.remove_route(now, group, source, Reason::Leave);
         }
-    }
-}
-
-/// What holds on all interfaces.
-fn core_config(config: &Config) -> PimConfig {
-    let static_rp = config.pim.iter().flat_map(|pim| &pim.static_rp);
-    PimConfig {
-        static_rp: static_rp
-            .flat_map(|(address, groups)| {
-                groups.iter().map(|prefix| StaticRp {
-                    address: *address,
-                    group: prefix.network(),
-                    group_len: prefix.prefix_len(),
-                })
-            })
-            .collect(),
-        max_entries: config.max_entries as usize,
-        ..PimConfig::default()
     }
 }
