@@ -14,6 +14,11 @@ impl Agent {
     ///
     /// The kernel's maps are first: a host that answers a query must find them as the core thinks they are.
     pub(super) fn carry_out(&mut self, now: Instant) {
+        self.carry_out_all(now);
+        self.run_pim();
+    }
+
+    fn carry_out_all(&mut self, now: Instant) {
         self.kernel.forget_times();
         // Of reports after the first of its decisions the core may not know.
         let now = self.began.take().map_or(now, |began| began.min(now));
@@ -49,8 +54,11 @@ impl Agent {
         }
         // Routes change because of what members of their groups did, which is told before.
         let mut reasons: HashMap<Ipv4Addr, Reason> = HashMap::new();
+        let has_pim = self.pim.is_running();
         for action in actions {
             match action {
+                // What members want is told to PIM, and its routes hold.
+                Action::SetRoute { .. } | Action::RemoveRoute { .. } if has_pim => {}
                 Action::SetRoute {
                     group,
                     source,
@@ -67,6 +75,7 @@ impl Agent {
                 Action::Notify(notification) => {
                     if let Some(group) = notification.group {
                         reasons.insert(group, notification.reason);
+                        self.pim.note_reason(group, notification.reason);
                     }
                     self.querier_changed |= notification.kind == NotificationKind::QuerierChanged;
                     self.notify(&notification);

@@ -13,6 +13,7 @@
 //! | `actions` | what the core wants done |
 //! | `resync` | groups that the core was not told of |
 //! | `forwarding` | routes, and who carries packets along them |
+//! | `pim` | PIM: its messages, neighbours and joins, and the routes that follow |
 //! | `limits` | telling operators of refusals |
 //! | `requests`, `joins`, `reload` | what operators ask for |
 
@@ -21,6 +22,7 @@ mod clock;
 mod forwarding;
 mod joins;
 mod limits;
+mod pim;
 mod plan;
 mod query;
 mod reconcile;
@@ -59,7 +61,7 @@ use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::Forwarding, reconcile::Attached, served::Served, signals::Received, slots::Slots,
+    forwarding::Forwarding, pim::PimSide, reconcile::Attached, served::Served, signals::Received, slots::Slots,
     throttle::Throttle,
 };
 use crate::{
@@ -151,6 +153,8 @@ pub struct Agent {
     arrivals: Option<forwarding::Arrivals>,
     /// Whether an interface has another querier since forwarding last heard of it.
     querier_changed: bool,
+    /// PIM.
+    pim: PimSide,
 }
 
 impl Agent {
@@ -197,6 +201,7 @@ impl Agent {
             forwarding,
             arrivals: Some(arrivals),
             querier_changed: false,
+            pim: PimSide::new(),
         })
     }
 
@@ -222,7 +227,7 @@ impl Agent {
             warn!("{sentence}");
         }
 
-        let Some(mut arrivals) = self.arrivals.take() else {
+        let (Some(mut arrivals), Some(mut pim_messages)) = (self.arrivals.take(), self.pim.take_received()) else {
             return Err(io::Error::other("the agent runs only once"));
         };
         self.snapshot = interfaces.borrow_and_update().clone();
@@ -282,6 +287,11 @@ impl Agent {
                 }
                 Some(answer) = arrivals.answers.recv() => self.take_answer(answer),
                 Some(reading) = arrivals.readings.recv() => self.take_reading(reading),
+                Some(message) = pim_messages.recv() => {
+                    self.take_pim(message, &mut pim_messages);
+                    self.serve_timers();
+                    yield_now().await;
+                }
                 request = requests.recv() => {
                     if let Some(request) = request {
                         self.answer(request);
@@ -298,8 +308,11 @@ impl Agent {
         }
     }
 
-    /// Lets go of the kernel; see [`Kernel::release`].
-    pub fn release(self, keep_pins: bool) {
+    /// Lets go of the kernel; see [`Kernel::release`]. Unless another agent takes over, neighbours hear of it.
+    pub fn release(mut self, keep_pins: bool) {
+        if !keep_pins {
+            self.close_pim();
+        }
         self.kernel.release(keep_pins);
     }
 
@@ -371,6 +384,7 @@ impl Agent {
             kernel.next_removal(),
             *scan_at,
             self.forwarding.poll_timeout(),
+            self.pim.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -387,6 +401,7 @@ impl Agent {
         self.carry_out(now);
         self.finish_removals(now);
         self.serve_forwarding(now);
+        self.serve_pim(clock::now());
         if self.scan_at.is_some_and(|due| due <= now) {
             self.scan();
         }

@@ -37,9 +37,11 @@ use igmp_wire::{
 use tokio::sync::mpsc;
 use tracing::warn;
 
+pub(super) use self::sources::Ways;
 use self::{
     mrouting::KernelForwarding,
     sources::{Sources, Told},
+    table::RouteId,
     xdp::XdpForwarding,
 };
 use super::{Agent, clock, translate};
@@ -117,6 +119,19 @@ impl Forwarding {
 }
 
 impl Forwarding {
+    /// The kernel's routing table.
+    pub(super) fn table(&self) -> &RouteTable {
+        &self.table
+    }
+
+    /// The routes that are in force.
+    pub(super) fn route_ids(&self) -> Vec<RouteId> {
+        match &self.engine {
+            Engine::Xdp(xdp) => xdp.table.from((Ipv4Addr::UNSPECIFIED, None)).map(|(id, _)| id).collect(),
+            Engine::None | Engine::Kernel(_) => Vec::new(),
+        }
+    }
+
     /// When there is something to do without being asked.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.engine {
@@ -185,6 +200,7 @@ impl Agent {
         self.forwarding.sources.ask_again();
         self.locate_sources();
         self.send_questions();
+        self.pim_routes_changed();
     }
 
     /// Takes in which groups sockets of the router have joined.

@@ -8,7 +8,7 @@ use std::{
 use igmp_core::Instant;
 
 /// A group, and a source or `None` for those without a route of their own.
-pub(super) type RouteId = (Ipv4Addr, Option<Ipv4Addr>);
+pub(in crate::agent) type RouteId = (Ipv4Addr, Option<Ipv4Addr>);
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
