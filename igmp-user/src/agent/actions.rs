@@ -6,7 +6,7 @@ use igmp_core::{Action, Event, Found, Instant, Notification, NotificationKind, R
 use igmp_wire::abi::{GroupKey, SourceKey};
 use tracing::{error, warn};
 
-use super::{Agent, query, translate};
+use super::{Agent, forwarding::Incoming, query, translate};
 use crate::kernel::{Applied, MapChange};
 
 impl Agent {
@@ -65,7 +65,7 @@ impl Agent {
                     outgoing,
                 } => {
                     let reason = reasons.get(&group).copied().unwrap_or(Reason::Report);
-                    self.set_route(now, group, source, &outgoing, reason);
+                    self.set_route(now, (group, source), Incoming::Rpf, &outgoing, reason);
                 }
                 Action::RemoveRoute { group, source } => {
                     let reason = reasons.get(&group).copied().unwrap_or(Reason::Leave);

@@ -61,8 +61,8 @@ use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::Forwarding, pim::PimSide, reconcile::Attached, served::Served, signals::Received, slots::Slots,
-    throttle::Throttle,
+    forwarding::Forwarding, pim::PimSide, reconcile::Attached, served::Served, signals::Received,
+    slots::Slots, throttle::Throttle,
 };
 use crate::{
     api::MonitorEvent,
@@ -227,7 +227,8 @@ impl Agent {
             warn!("{sentence}");
         }
 
-        let (Some(mut arrivals), Some(mut pim_messages)) = (self.arrivals.take(), self.pim.take_received()) else {
+        let (Some(mut arrivals), Some(mut pim_messages)) = (self.arrivals.take(), self.pim.take_received())
+        else {
             return Err(io::Error::other("the agent runs only once"));
         };
         self.snapshot = interfaces.borrow_and_update().clone();
@@ -340,14 +341,26 @@ impl Agent {
     fn drain_batch(&mut self) -> usize {
         let mut events = Vec::new();
         let mut unlocated = BTreeSet::new();
+        let mut packets = Vec::new();
         let taken = self.kernel.drain_events(EVENT_BATCH, &mut |event, sources| {
-            if event.kind == EventKind::Source as u8 {
-                unlocated.insert(Ipv4Addr::from_bits(event.sender));
+            match EventKind::from_code(event.kind) {
+                Some(EventKind::Source) => {
+                    unlocated.insert(Ipv4Addr::from_bits(event.sender));
+                }
+                Some(EventKind::Flow | EventKind::WrongInterface) => packets.push((
+                    event.slot,
+                    Ipv4Addr::from_bits(event.sender),
+                    Ipv4Addr::from_bits(event.group),
+                )),
+                _ => {}
             }
             events.extend(translate::event(&event, sources));
         });
         if !unlocated.is_empty() {
             self.ask_for(unlocated);
+        }
+        for (slot, source, group) in packets {
+            self.pim_packet(slot, source, group);
         }
         // Read after the events, so that none is later.
         let now = clock::now();

@@ -7,8 +7,8 @@ use igmp_core::{Action, Event, Instant, InterfaceId, NotificationKind};
 use super::{Agent, clock, served::Served};
 use crate::{
     api::{
-        Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces,
-        OperStatus, Seconds, Source, Statistics, XdpModeName,
+        Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces, OperStatus,
+        Seconds, Source, Statistics, XdpModeName,
     },
     control::{Filter, Page, Position, Request, RequestError},
     kernel::XdpMode,

@@ -240,7 +240,12 @@ mod tests {
 
     #[test]
     fn a_route_goes_through_its_interface() {
-        let attributes = [dst([10, 1, 1, 0]), oif(4), rta_gateway([10, 0, 0, 2]), priority(20)];
+        let attributes = [
+            dst([10, 1, 1, 0]),
+            oif(4),
+            rta_gateway([10, 0, 0, 2]),
+            priority(20),
+        ];
         let Candidate(found) = candidate(24, UNICAST, 0, &attributes).expect("a route");
         assert_eq!(
             found,

@@ -96,7 +96,9 @@ impl Snapshot {
 
     /// The IPv4 addresses of all interfaces.
     pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.links.values().flat_map(|link| link.addresses.iter().map(Ipv4Net::addr))
+        self.links
+            .values()
+            .flat_map(|link| link.addresses.iter().map(Ipv4Net::addr))
     }
 
     /// How many interfaces there are.

@@ -9,14 +9,16 @@ use igmp_core::{
 use tracing::warn;
 
 use crate::{
-    agent::{Agent, translate},
+    agent::{Agent, forwarding::Incoming, translate},
     api::{MonitorEvent, MonitorEventKind, MonitorReason},
 };
 
 impl Agent {
     /// Carries out what PIM has asked for. `now` is the time that it was given.
     pub(super) fn carry_out_pim(&mut self, now: Instant) {
-        let Some(running) = &mut self.pim.running else { return };
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
         let actions = std::mem::take(&mut running.actions);
         for action in actions {
             self.carry_out_pim_action(now, action);
@@ -44,7 +46,8 @@ impl Agent {
                 outgoing,
             } => {
                 let reason = reason_of(group, Reason::Report);
-                self.set_pim_route(now, group, source, incoming, &outgoing, reason);
+                let incoming = incoming.map_or(Incoming::Nowhere, |interface| Incoming::Slot(interface.0));
+                self.set_route(now, (group, source), incoming, &outgoing, reason);
             }
             PimAction::RemoveRoute { group, source } => {
                 let reason = reason_of(group, Reason::Leave);
@@ -74,7 +77,10 @@ impl Agent {
             // The protocol repeats every message but a goodbye, so one that is lost is no harm.
             Err(error) => {
                 if let Some(count) = self.pim.send_errors.note(now, 1) {
-                    warn!(interface = link.name(), count, "cannot send a PIM message: {error}");
+                    warn!(
+                        interface = link.name(),
+                        count, "cannot send a PIM message: {error}"
+                    );
                 }
             }
         }
@@ -110,12 +116,9 @@ impl Agent {
                     NeighborDownReason::Interface => MonitorReason::Interface,
                 },
             ),
-            PimNotification::DrChanged { interface, dr } => (
-                MonitorEventKind::DrChanged,
-                interface,
-                dr,
-                MonitorReason::Report,
-            ),
+            PimNotification::DrChanged { interface, dr } => {
+                (MonitorEventKind::DrChanged, interface, dr, MonitorReason::Report)
+            }
         };
         self.publish(MonitorEvent {
             reporter: Some(reporter),

@@ -89,9 +89,7 @@ impl Agent {
             .iter()
             .filter(|(slot, link)| {
                 let wanted = self.wanted_link(link.name());
-                wanted.is_none_or(|(wanted, known)| {
-                    wanted != **slot || !known.is_same_interface(&link.known)
-                })
+                wanted.is_none_or(|(wanted, known)| wanted != **slot || !known.is_same_interface(&link.known))
             })
             .map(|(&slot, _)| slot)
             .collect();
@@ -99,9 +97,11 @@ impl Agent {
             return;
         }
         if let Some(running) = &mut self.pim.running {
-            running.events.extend(gone.iter().map(|&slot| PimEvent::InterfaceDown {
-                interface: InterfaceId(slot),
-            }));
+            running
+                .events
+                .extend(gone.iter().map(|&slot| PimEvent::InterfaceDown {
+                    interface: InterfaceId(slot),
+                }));
         }
         // At once, since messages may still leave there.
         self.run_pim();
@@ -187,8 +187,13 @@ impl Agent {
     /// Tells PIM of an interface, unless it knows it as it is.
     fn tell_link(&mut self, slot: u32, mut known: Known) {
         let way = self.way_of(&known.name);
-        let Some(running) = &mut self.pim.running else { return };
-        let before = running.links.remove(&slot).map(|link| (link.known, link.listener));
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
+        let before = running
+            .links
+            .remove(&slot)
+            .map(|link| (link.known, link.listener));
         let (known_before, listener) = before.unzip();
         let mut listener: Option<Listener> = listener.flatten();
         let was_running = listener.is_some();
@@ -228,11 +233,7 @@ impl Agent {
                 mtu: known.mtu,
             });
         }
-        let link = Link {
-            known,
-            listener,
-            way,
-        };
+        let link = Link { known, listener, way };
         running.links.insert(slot, link);
     }
 }

@@ -20,7 +20,6 @@ mod interfaces;
 mod message;
 mod show;
 mod socket;
-mod stub;
 mod surroundings;
 mod switch;
 
@@ -134,7 +133,9 @@ impl PimSide {
 impl Agent {
     /// Takes in messages that arrived: this one, and those that wait behind it.
     pub(super) fn take_pim(&mut self, first: Received, queue: &mut mpsc::Receiver<Received>) {
-        let Some(running) = &mut self.pim.running else { return };
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
         let others = std::iter::from_fn(|| queue.try_recv().ok());
         for received in std::iter::once(first).chain(others).take(BATCH) {
             running.receive(received);
@@ -163,7 +164,9 @@ impl Agent {
 
     /// Tells PIM what it has not heard of yet, and does what follows.
     pub(super) fn run_pim(&mut self) {
-        let Some(running) = &mut self.pim.running else { return };
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
         let members = self.router.take_member_changes();
         running.events.extend(members.into_iter().map(PimEvent::Member));
         if !running.events.is_empty() {
@@ -186,7 +189,9 @@ impl Agent {
 
     /// Serves what is due.
     pub(super) fn serve_pim(&mut self, now: Instant) {
-        let Some(running) = &mut self.pim.running else { return };
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
         if running.core.poll_timeout().is_some_and(|due| due <= now) {
             let mut around = Around {
                 places: &running.places,

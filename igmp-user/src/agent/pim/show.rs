@@ -8,8 +8,8 @@ use igmp_core::{
 use crate::{
     agent::{Agent, clock, served::Served},
     api::{
-        Join, JoinProtocol, JoinState, Neighbor, Neighbors, PimDropped, PimInterface, PimMessages, PimStatistics,
-        Seconds,
+        Join, JoinProtocol, JoinState, Neighbor, Neighbors, PimDropped, PimInterface, PimMessages,
+        PimStatistics, Seconds,
     },
     control::RoutePosition,
 };
@@ -54,7 +54,12 @@ impl Agent {
     }
 
     /// At most `limit` joins from `first` on, in order.
-    pub(in crate::agent) fn show_pim_joins(&self, now: Instant, first: RoutePosition, limit: usize) -> Vec<Join> {
+    pub(in crate::agent) fn show_pim_joins(
+        &self,
+        now: Instant,
+        first: RoutePosition,
+        limit: usize,
+    ) -> Vec<Join> {
         let Some(core) = self.pim.core() else {
             return Vec::new();
         };

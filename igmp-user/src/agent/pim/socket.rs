@@ -140,7 +140,10 @@ impl Reader {
             let mut ready = match self.socket.readable().await {
                 Ok(ready) => ready,
                 Err(error) => {
-                    error!(interface = self.name, "PIM messages cannot be waited for any more: {error}");
+                    error!(
+                        interface = self.name,
+                        "PIM messages cannot be waited for any more: {error}"
+                    );
                     return;
                 }
             };
@@ -171,7 +174,10 @@ impl Reader {
                 Err(Errno::INTR) => {}
                 Err(error) => {
                     if !std::mem::replace(said, true) {
-                        warn!(interface = self.name, "cannot receive PIM messages for now: {error}");
+                        warn!(
+                            interface = self.name,
+                            "cannot receive PIM messages for now: {error}"
+                        );
                     }
                     return Batch::Failed;
                 }

@@ -157,7 +157,10 @@ mod tests {
         assert_eq!(towards([10, 99, 0, 5]), both);
         assert_eq!(towards([10, 0, 0, 5]), Towards::Ways([way(0, None)].into()));
         assert_eq!(towards([192, 0, 2, 1]), Towards::Nowhere);
-        assert_eq!(places().towards(&RouteTable::default(), GATEWAY), Towards::Nowhere);
+        assert_eq!(
+            places().towards(&RouteTable::default(), GATEWAY),
+            Towards::Nowhere
+        );
     }
 
     #[test]

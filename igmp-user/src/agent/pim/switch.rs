@@ -17,7 +17,7 @@ use super::{
     Running,
     surroundings::{Around, Places},
 };
-use crate::agent::{Agent, clock};
+use crate::agent::{Agent, clock, forwarding::Incoming};
 
 impl Agent {
     /// Begins PIM where it is configured, and ends it where it is not. Returns whether it runs.
@@ -54,6 +54,7 @@ impl Agent {
         }));
         // What members want now is told, too.
         self.router.set_member_log(true);
+        self.set_forwarding_signals(true);
     }
 
     /// Ends PIM. Routes are those of the IGMP router again.
@@ -66,12 +67,14 @@ impl Agent {
         self.pim.counts.clear();
         self.pim.retry = None;
         self.router.set_member_log(false);
+        self.set_forwarding_signals(false);
         info!("routes are those of the IGMP router from now on");
         let now = clock::now();
         let mut wanted = HashSet::new();
         for route in self.router.routes((Ipv4Addr::UNSPECIFIED, None), usize::MAX) {
             wanted.insert((route.group, route.source));
-            self.set_route(now, route.group, route.source, &route.outgoing, Reason::Report);
+            let id = (route.group, route.source);
+            self.set_route(now, id, Incoming::Rpf, &route.outgoing, Reason::Report);
         }
         self.remove_routes_but(&wanted);
         self.commit_routes();
@@ -80,7 +83,9 @@ impl Agent {
     /// Says goodbye to neighbours.
     pub(in crate::agent) fn close_pim(&mut self) {
         let now = clock::now();
-        let Some(running) = &mut self.pim.running else { return };
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
         let mut around = Around {
             places: &running.places,
             table: self.forwarding.table(),
@@ -92,12 +97,17 @@ impl Agent {
 
     /// Removes the routes of the IGMP router that PIM has not replaced.
     pub(super) fn replace_routes(&mut self) {
-        let Some(running) = &mut self.pim.running else { return };
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
         if !std::mem::take(&mut running.replaces_routes) {
             return;
         }
         let routes = running.core.routes((Ipv4Addr::UNSPECIFIED, None), usize::MAX);
-        let wanted = routes.into_iter().map(|route| (route.group, route.source)).collect();
+        let wanted = routes
+            .into_iter()
+            .map(|route| (route.group, route.source))
+            .collect();
         self.remove_routes_but(&wanted);
         self.commit_routes();
     }
