@@ -20,7 +20,7 @@ pub use monitor::{MonitorEvent, MonitorEventKind, MonitorReason};
 pub use operations::{Cleared, ErrorBody, Reloaded, Version};
 pub use routes::{Route, RouteEngine, Routes};
 pub use seconds::Seconds;
-pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, Statistics};
+pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, SentReports, Statistics};
 
 /// The version of this interface, which is the first part of every path.
 pub const PREFIX: &str = "/v1";
