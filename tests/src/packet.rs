@@ -1,4 +1,4 @@
-//! IGMP packets made by hand, right or wrong in any field.
+//! IGMP packets made by hand, right or wrong in any field; those of [PIM](crate::pim) are made of them.
 //!
 //! This is not the parser and emitter of the product: a fault of theirs must not hide here as its own counterpart.
 
@@ -20,8 +20,8 @@ pub const ALLOW: u8 = 5;
 /// See [`IS_IN`].
 pub const BLOCK: u8 = 6;
 
-/// An IPv4 packet with an IGMP message. [`Packet::frame`] fills in lengths and checksums as they should be, unless they
-/// were given.
+/// An IPv4 packet with an IGMP or PIM message. [`Packet::frame`] fills in lengths and checksums as they should be, unless
+/// they were given.
 #[derive(Clone, Debug)]
 pub struct Packet {
     /// VLAN IDs of the tags, the outer one first.
@@ -32,6 +32,8 @@ pub struct Packet {
     pub destination: Ipv4Addr,
     /// IP time to live.
     pub ttl: u8,
+    /// IP protocol.
+    pub protocol: u8,
     /// IP options, a multiple of four bytes.
     pub options: Vec<u8>,
     /// The 16 bits with the fragment flags and offset.
@@ -40,7 +42,7 @@ pub struct Packet {
     pub total_len: Option<u16>,
     /// What to add to the right checksum of the IP header.
     pub header_checksum_error: u16,
-    /// The IGMP message. Its checksum is in bytes 2 and 3.
+    /// The message. Its checksum is in bytes 2 and 3.
     pub message: Vec<u8>,
     /// What to add to the right checksum of the message.
     pub checksum_error: u16,
@@ -54,6 +56,7 @@ impl Packet {
             source: source.into(),
             destination: destination.into(),
             ttl: 1,
+            protocol: 2,
             options: ROUTER_ALERT.to_vec(),
             fragment: 0,
             total_len: None,
@@ -133,7 +136,7 @@ impl Packet {
         header.extend(total.to_be_bytes());
         header.extend([0, 0]);
         header.extend(self.fragment.to_be_bytes());
-        header.extend([self.ttl, 2, 0, 0]);
+        header.extend([self.ttl, self.protocol, 0, 0]);
         header.extend(self.source.octets());
         header.extend(self.destination.octets());
         header.extend(&self.options);

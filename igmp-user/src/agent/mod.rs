@@ -15,11 +15,12 @@
 //! | `forwarding` | routes, and who carries packets along them |
 //! | `proxy` | the host side of an IGMP proxy |
 //! | `limits` | telling operators of refusals |
-//! | `requests`, `reload` | what operators ask for |
+//! | `requests`, `joins`, `reload` | what operators ask for |
 
 mod actions;
 mod clock;
 mod forwarding;
+mod joins;
 mod limits;
 mod plan;
 mod proxy;
