@@ -58,6 +58,13 @@ impl Watch {
             .collect()
     }
 
+    /// The records of a group since the mark.
+    #[track_caller]
+    pub(crate) fn records_of(&self, group: Ipv4Addr) -> Vec<Record> {
+        let records = self.records().into_iter();
+        records.filter(|record| record.group == group).collect()
+    }
+
     /// Waits until this record was sent this often since the mark.
     #[track_caller]
     pub(crate) fn wait_record(&self, record: &Record, times: usize) {

@@ -8,10 +8,12 @@
 //! | `link` | the upstream interface as it is |
 //! | `frame` | reports as frames |
 //! | `leaving` | leaving everything, where the proxy ends |
+//! | `view` | what operators see of it |
 
 mod frame;
 mod leaving;
 mod link;
+mod view;
 
 use std::{hash::BuildHasher, hash::RandomState, net::Ipv4Addr};
 
