@@ -30,6 +30,9 @@ impl Agent {
                     let _ = reply.send(Err(error));
                 }
             },
+            Request::Joins { filter, from, reply } => {
+                let _ = reply.send(self.check(&filter).map(|()| self.joins(&filter, from)));
+            }
             Request::Interfaces(reply) => {
                 let _ = reply.send(self.show_interfaces());
             }
@@ -177,7 +180,11 @@ impl Agent {
                 if let Some(carried) = carried.get(&slot) {
                     counters.add(carried);
                 }
-                Some(InterfaceStatistics::new(name, &counters, served.sent))
+                let mut sent = served.sent;
+                if served.wanted.host.is_some() {
+                    sent.reports.get_or_insert_default();
+                }
+                Some(InterfaceStatistics::new(name, &counters, sent))
             })
             .collect();
         Statistics {

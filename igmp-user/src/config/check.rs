@@ -197,6 +197,7 @@ impl Checker<'_> {
         self.relations(&interfaces);
 
         Config {
+            igmp: defaults,
             control_socket,
             bpf_pin_path,
             bpf_log_level: bpf_log_level.unwrap_or_default(),

@@ -41,6 +41,9 @@ pub struct Config {
     pub max_entries: u32,
     /// `event-ring-size`: size of the ring of events in bytes, a power of two and a multiple of the page size.
     pub event_ring_size: u32,
+    /// `[igmp]`: the defaults of every interface. The upstream interface of a proxy, which has no table of its own, goes by
+    /// them.
+    pub igmp: Igmp,
     /// `[interfaces]` by name.
     pub interfaces: BTreeMap<String, Interface>,
     /// `forwarding`: who carries multicast data.
@@ -60,7 +63,7 @@ pub struct Interface {
     pub vlan: Option<Vlan>,
     /// The router side of IGMP, where it is enabled.
     pub igmp: Option<Igmp>,
-    /// `proxy-upstream`. The host side of an IGMP proxy attaches here: this version does not act on it.
+    /// `proxy-upstream`: the host side of an IGMP proxy runs here (RFC 4605).
     pub proxy_upstream: bool,
     /// PIM on this interface attaches here: this version does not act on it.
     pub pim: Option<PimInterface>,
@@ -194,11 +197,6 @@ impl Config {
             if interface.pim.is_some() {
                 sentences.push(format!(
                     "[interfaces.{name}.pim]: this version does not speak PIM"
-                ));
-            }
-            if interface.proxy_upstream {
-                sentences.push(format!(
-                    "interfaces.{name}.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there"
                 ));
             }
         }

@@ -328,7 +328,6 @@ fn what_is_not_in_this_version_is_said_only_where_it_is_asked_for() {
             "metrics-listen = \"127.0.0.1:9465\": this version exports no metrics",
             "[pim]: this version does not speak PIM",
             "[interfaces.core0.pim]: this version does not speak PIM",
-            "interfaces.wan0.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there",
         ]
     );
 }
