@@ -223,7 +223,7 @@ impl Agent {
             Some(fd) => Some(readiness::of(fd?, Interest::READABLE)?),
             None => None,
         };
-        for sentence in self.config.not_in_this_version() {
+        for sentence in &self.config.without_effect {
             warn!("{sentence}");
         }
 
