@@ -28,6 +28,12 @@ impl Random {
         }
     }
 
+    /// Any number.
+    pub(crate) fn number(&mut self) -> u32 {
+        // The upper half, which is mixed as well as the lower one.
+        (self.next() >> 32) as u32
+    }
+
     /// A span from (0, `limit`]. Never none at all, so that nothing is answered at once.
     pub(crate) fn delay(&mut self, limit: Duration) -> Duration {
         Duration::from_nanos(1 + self.up_to(limit.as_nanos().saturating_sub(1)))

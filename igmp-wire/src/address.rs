@@ -1,4 +1,4 @@
-//! Classes of IPv4 addresses that IGMP treats apart.
+//! Classes of IPv4 addresses that IGMP and PIM treat apart.
 
 use core::net::Ipv4Addr;
 
@@ -6,6 +6,8 @@ use core::net::Ipv4Addr;
 pub const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 /// 224.0.0.2, the destination of version 2 Leave messages (RFC 2236 §9).
 pub const ALL_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
+/// 224.0.0.13, ALL-PIM-ROUTERS, the destination of PIM messages to all routers of a link (RFC 7761 §4.9).
+pub const ALL_PIM_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 13);
 /// 224.0.0.22, the destination of version 3 reports (RFC 9776 §4.2.15).
 pub const IGMP_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 22);
 

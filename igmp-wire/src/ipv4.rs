@@ -12,6 +12,8 @@ use crate::{
 pub const MIN_HEADER_LEN: usize = 20;
 /// IP protocol number of IGMP.
 pub const PROTOCOL_IGMP: u8 = 2;
+/// IP protocol number of PIM (RFC 7761 §4.9).
+pub const PROTOCOL_PIM: u8 = 103;
 /// IP protocol number of UDP.
 pub const PROTOCOL_UDP: u8 = 17;
 /// The Router Alert option (RFC 2113 §2.1): copied, number 20, length 4, value 0.

@@ -1,4 +1,4 @@
-//! IGMP on the wire, and the types that the XDP program and the agent share.
+//! IGMP and PIM on the wire, and the types that the XDP program and the agent share.
 //!
 //! The crate is `no_std` and holds no `unsafe`: the same parser runs in the kernel, where [`Packet`] is implemented over
 //! the frame that a driver handed to XDP, and in user space, where it is implemented for `&[u8]`.
@@ -19,8 +19,9 @@
 //! | [`admit`] | the order in which an IGMP packet is judged, and the verdict |
 //! | [`data`] | the same for multicast data |
 //! | [`refusal`] | one variant for each reason to refuse a packet, and the counter it stands for |
+//! | [`pim`] | PIM: Hello, Join/Prune, Assert, and why one is refused; never read in the kernel |
 //! | [`emit`] | the same messages to be sent, in packets and frames |
-//! | [`address`] | classes of IPv4 addresses that IGMP treats apart |
+//! | [`address`] | classes of IPv4 addresses that IGMP and PIM treat apart |
 //! | [`abi`] | map keys, map values, events, counters and limits of the boundary between kernel and agent |
 
 #![no_std]
@@ -36,6 +37,7 @@ pub mod ethernet;
 pub mod igmp;
 pub mod ipv4;
 pub mod packet;
+pub mod pim;
 pub mod refusal;
 
 pub use packet::Packet;

@@ -53,6 +53,7 @@ use self::{
     compatibility::OlderQueriers,
     membership::Membership,
     pace::{MESSAGE, PACKET, Pace},
+
     responses::Responses,
     round::Round,
 };

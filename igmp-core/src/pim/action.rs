@@ -8,10 +8,12 @@ use crate::InterfaceId;
 /// An output of [`Pim`](super::Pim). The caller carries them out in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PimAction {
-    /// Send a message to 224.0.0.13, from the primary address of the interface. It fits into the MTU.
+    /// Send a message to 224.0.0.13. It fits into the MTU.
     Send {
         /// The interface.
         interface: InterfaceId,
+        /// The IP source: the primary address of the interface, or in a goodbye the one that it had until now.
+        source: Ipv4Addr,
         /// The message.
         message: Message,
     },
@@ -78,7 +80,9 @@ pub enum NeighborDownReason {
     Goodbye,
     /// Its hold time has ended.
     Timeout,
-    /// The interface went down.
+    /// It has another Generation ID, so that it has lost what it was told. Its [`PimNotification::NeighborUp`] follows.
+    Restarted,
+    /// The interface went down, or PIM was taken from it.
     Interface,
 }
 
@@ -93,6 +97,17 @@ pub enum PimWarning {
         address: Ipv4Addr,
         /// The limit.
         limit: usize,
+    },
+    /// Two neighbours claim the same address. The last one has it (RFC 7761 §4.3.4).
+    AddressConflict {
+        /// The link.
+        interface: InterfaceId,
+        /// The address.
+        address: Ipv4Addr,
+        /// The primary address of the neighbour that had it.
+        before: Ipv4Addr,
+        /// The primary address of the neighbour that has it now.
+        now: Ipv4Addr,
     },
     /// There are as many entries as are allowed, and joins or sources were refused.
     TooManyEntries {

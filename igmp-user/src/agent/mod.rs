@@ -14,11 +14,12 @@
 //! | `resync` | groups that the core was not told of |
 //! | `forwarding` | routes, and who carries packets along them |
 //! | `limits` | telling operators of refusals |
-//! | `requests`, `reload` | what operators ask for |
+//! | `requests`, `joins`, `reload` | what operators ask for |
 
 mod actions;
 mod clock;
 mod forwarding;
+mod joins;
 mod limits;
 mod plan;
 mod query;

@@ -30,6 +30,9 @@ impl Agent {
                     let _ = reply.send(Err(error));
                 }
             },
+            Request::Joins { filter, from, reply } => {
+                let _ = reply.send(self.check(&filter).map(|()| self.joins(&filter, from)));
+            }
             Request::Interfaces(reply) => {
                 let _ = reply.send(self.show_interfaces());
             }

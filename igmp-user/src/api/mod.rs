@@ -1,11 +1,13 @@
 //! The JSON that igmpd serves and igmpctl reads.
 //!
 //! Field names are fixed: scripts rely on them. Durations are numbers of seconds, addresses dotted quads, and lists are
-//! sorted by interface name, then group, then source, addresses as numbers. Routes, which are of no one interface, are
-//! sorted by group, then source.
+//! sorted by interface name, then group, then source, addresses as numbers. Routes and joins, which are of no one
+//! interface, are sorted by group, then source.
 
+mod any_source;
 mod groups;
 mod interfaces;
+mod joins;
 mod monitor;
 mod operations;
 mod routes;
@@ -16,6 +18,7 @@ mod tests;
 
 pub use groups::{FilterMode, Group, Groups, Source};
 pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, XdpModeName};
+pub use joins::{Join, JoinProtocol, JoinState, Joins};
 pub use monitor::{MonitorEvent, MonitorEventKind, MonitorReason};
 pub use operations::{Cleared, ErrorBody, Reloaded, Version};
 pub use routes::{Route, RouteEngine, Routes};

@@ -136,6 +136,40 @@ fn routes() {
 }
 
 #[test]
+fn joins() {
+    let pim = Join {
+        protocol: JoinProtocol::Pim,
+        source_address: None,
+        group_address: Ipv4Addr::new(239, 1, 1, 1),
+        interface_name: Some("core0".to_owned()),
+        upstream_neighbor: Some(Ipv4Addr::new(10, 0, 0, 1)),
+        state: JoinState::Joined,
+        up_time: Seconds::new(3.0),
+        filter_mode: None,
+        source_list: None,
+    };
+    let proxied = Join {
+        protocol: JoinProtocol::IgmpProxy,
+        interface_name: Some("wan0".to_owned()),
+        filter_mode: Some(FilterMode::Exclude),
+        source_list: Some(vec![Ipv4Addr::new(192, 0, 2, 7)]),
+        ..pim.clone()
+    };
+    same(
+        &Joins {
+            join: vec![pim, proxied],
+        },
+        json!({"join": [
+            {"protocol": "pim", "source-address": "*", "group-address": "239.1.1.1", "interface-name": "core0",
+                "upstream-neighbor": "10.0.0.1", "state": "joined", "up-time": 3},
+            {"protocol": "igmp-proxy", "source-address": "*", "group-address": "239.1.1.1", "interface-name": "wan0",
+                "upstream-neighbor": "10.0.0.1", "state": "joined", "up-time": 3, "filter-mode": "exclude",
+                "source-list": ["192.0.2.7"]},
+        ]}),
+    );
+}
+
+#[test]
 fn a_source_is_an_address_or_any() {
     let text = json!({"source-address": "lan0", "group-address": "239.1.1.1", "incoming-interface": null,
         "outgoing-interface": [], "packets": 0, "bytes": 0, "up-time": 0, "engine": "xdp"});

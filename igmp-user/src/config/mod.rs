@@ -6,16 +6,18 @@
 mod check;
 mod error;
 mod file;
+mod pim;
 mod place;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+use igmp_core::pim::{PimConfig, PimInterfaceConfig};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
@@ -47,8 +49,8 @@ pub struct Config {
     pub forwarding: Forwarding,
     /// `metrics-listen`. The exporter attaches here: this version does not act on it.
     pub metrics_listen: Option<SocketAddr>,
-    /// `[pim]`. PIM attaches here: this version does not act on it.
-    pub pim: Option<Pim>,
+    /// `[pim]`: what holds for PIM on all interfaces. It runs on those that have [`Interface::pim`].
+    pub pim: PimConfig,
 }
 
 /// `[interfaces.NAME]`.
@@ -62,8 +64,8 @@ pub struct Interface {
     pub igmp: Option<Igmp>,
     /// `proxy-upstream`. The host side of an IGMP proxy attaches here: this version does not act on it.
     pub proxy_upstream: bool,
-    /// PIM on this interface attaches here: this version does not act on it.
-    pub pim: Option<PimInterface>,
+    /// `[interfaces.NAME.pim]`: how PIM runs there, where it does.
+    pub pim: Option<PimInterfaceConfig>,
 }
 
 /// A VLAN of another interface, whose frames are tagged there.
@@ -86,22 +88,6 @@ pub struct Igmp {
     pub require_router_alert: bool,
     /// `verify-source-subnet`: reports from outside the interface's networks are refused; 0.0.0.0 always passes.
     pub verify_source_subnet: bool,
-}
-
-/// `[interfaces.NAME.pim]`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PimInterface {
-    /// `dr-priority` (RFC 7761 §4.3.2).
-    pub dr_priority: u32,
-    /// `hello-interval` in seconds (RFC 7761 §4.11).
-    pub hello_interval: f64,
-}
-
-/// `[pim]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pim {
-    /// `static-rp`: the rendezvous points, and the groups that each serves.
-    pub static_rp: Vec<(Ipv4Addr, Vec<Ipv4Net>)>,
 }
 
 /// `xdp-mode`.
@@ -179,6 +165,11 @@ impl Config {
         check::parse(path, text)
     }
 
+    /// Whether PIM runs on any interface. Then it decides where multicast data goes.
+    pub fn has_pim(&self) -> bool {
+        self.interfaces.values().any(|interface| interface.pim.is_some())
+    }
+
     /// What the file asks for and this version does not do yet, one sentence each.
     pub fn not_in_this_version(&self) -> Vec<String> {
         let mut sentences = Vec::new();
@@ -187,15 +178,7 @@ impl Config {
                 "metrics-listen = \"{listen}\": this version exports no metrics"
             ));
         }
-        if self.pim.is_some() {
-            sentences.push("[pim]: this version does not speak PIM".to_owned());
-        }
         for (name, interface) in &self.interfaces {
-            if interface.pim.is_some() {
-                sentences.push(format!(
-                    "[interfaces.{name}.pim]: this version does not speak PIM"
-                ));
-            }
             if interface.proxy_upstream {
                 sentences.push(format!(
                     "interfaces.{name}.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there"

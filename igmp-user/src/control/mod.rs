@@ -53,6 +53,15 @@ pub enum Request {
         /// The answer.
         reply: oneshot::Sender<Result<RoutePage, RequestError>>,
     },
+    /// A part of the table of joins.
+    Joins {
+        /// Which joins.
+        filter: Filter,
+        /// Where to go on, `None` for the beginning.
+        from: Option<RoutePosition>,
+        /// The answer.
+        reply: oneshot::Sender<Result<JoinPage, RequestError>>,
+    },
     /// The interfaces.
     Interfaces(oneshot::Sender<api::Interfaces>),
     /// The counters.
@@ -68,7 +77,7 @@ pub enum Request {
     Reload(oneshot::Sender<Result<api::Reloaded, RequestError>>),
 }
 
-/// Which groups or routes are meant.
+/// Which groups, routes or joins are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Those on this interface, or on all; routes whose packets come in or go out there.
@@ -95,10 +104,10 @@ pub struct Page {
     pub next: Option<Position>,
 }
 
-/// A place in the table of routes, which is in order of group and then of source, `None` first.
+/// A place in the table of routes or joins, which is in order of group and then of source, `None` first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoutePosition {
-    /// The group of the first route that has not been delivered.
+    /// The group of the first entry that has not been delivered.
     pub group: Ipv4Addr,
     /// Its source, `None` for any.
     pub source: Option<Ipv4Addr>,
@@ -109,6 +118,15 @@ pub struct RoutePosition {
 pub struct RoutePage {
     /// The routes, in order.
     pub routes: Vec<api::Route>,
+    /// Where to go on, `None` after the last.
+    pub next: Option<RoutePosition>,
+}
+
+/// A part of the table of joins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JoinPage {
+    /// The joins, in order.
+    pub joins: Vec<api::Join>,
     /// Where to go on, `None` after the last.
     pub next: Option<RoutePosition>,
 }

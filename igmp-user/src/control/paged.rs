@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::{Filter, Page, Position, Request, RequestError, RoutePage, RoutePosition};
+use super::{Filter, JoinPage, Page, Position, Request, RequestError, RoutePage, RoutePosition};
 use crate::api;
 
 /// A part of a table. The default is an empty one, with nothing after it.
@@ -62,5 +62,24 @@ impl Paged for RoutePage {
 
     fn into_parts(self) -> (Vec<api::Route>, Option<RoutePosition>) {
         (self.routes, self.next)
+    }
+}
+
+impl Paged for JoinPage {
+    type Entry = api::Join;
+    type Position = RoutePosition;
+
+    const KEY: &'static str = "join";
+
+    fn request(
+        filter: Filter,
+        from: Option<RoutePosition>,
+        reply: oneshot::Sender<Result<Self, RequestError>>,
+    ) -> Request {
+        Request::Joins { filter, from, reply }
+    }
+
+    fn into_parts(self) -> (Vec<api::Join>, Option<RoutePosition>) {
+        (self.joins, self.next)
     }
 }

@@ -15,23 +15,17 @@ use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    ControlSocket, Filter, Handle, Page, Request, RequestError, RoutePage,
+    ControlSocket, Filter, Handle, JoinPage, Page, Request, RequestError, RoutePage,
     body::{self, Stopping},
     paged::Paged,
 };
 use crate::api::{ErrorBody, Version};
 
 /// What later versions serve, and what this one lacks for it.
-const NOT_IN_THIS_VERSION: [(&str, &str); 2] = [
-    (
-        "/v1/neighbors",
-        "this version of igmpd does not speak PIM, so it has no neighbors",
-    ),
-    (
-        "/v1/joins",
-        "this version of igmpd has no upstream peers, so it joins nothing there",
-    ),
-];
+const NOT_IN_THIS_VERSION: [(&str, &str); 1] = [(
+    "/v1/neighbors",
+    "this version of igmpd does not speak PIM, so it has no neighbors",
+)];
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -57,6 +51,7 @@ pub async fn serve(
     let paths = Router::new()
         .route("/v1/groups", get(groups))
         .route("/v1/routes", get(routes))
+        .route("/v1/joins", get(joins))
         .route("/v1/interfaces", get(interfaces))
         .route("/v1/statistics", get(statistics))
         .route("/v1/monitor", get(monitor))
@@ -128,6 +123,10 @@ async fn groups(State(shared): State<Shared>, query: Filtered) -> Result<Respons
 
 async fn routes(State(shared): State<Shared>, query: Filtered) -> Result<Response, Failed> {
     table::<RoutePage>(shared, query).await
+}
+
+async fn joins(State(shared): State<Shared>, query: Filtered) -> Result<Response, Failed> {
+    table::<JoinPage>(shared, query).await
 }
 
 /// A table that the agent hands over in pages. The first one is fetched before the answer begins: until then it can be

@@ -14,7 +14,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::*;
 use crate::api::{
-    FilterMode, Group, MonitorEvent, MonitorEventKind, MonitorReason, Route, RouteEngine, Seconds,
+    FilterMode, Group, Join, JoinProtocol, JoinState, MonitorEvent, MonitorEventKind, MonitorReason, Route,
+    RouteEngine, Seconds,
 };
 
 /// A server whose agent answers from a table.
@@ -76,7 +77,21 @@ fn route(position: RoutePosition) -> Route {
     }
 }
 
-/// Answers as the agent would, from `count` groups on lan0 and as many routes, in pages of 100.
+fn join(position: RoutePosition) -> Join {
+    Join {
+        protocol: JoinProtocol::Pim,
+        source_address: position.source,
+        group_address: position.group,
+        interface_name: None,
+        upstream_neighbor: None,
+        state: JoinState::Pending,
+        up_time: Seconds::new(2.0),
+        filter_mode: None,
+        source_list: None,
+    }
+}
+
+/// Answers as the agent would, from `count` groups on lan0 and as many routes and joins, in pages of 100.
 fn answer(request: Request, count: u32) {
     let refuse = |filter: &Filter| match &filter.interface {
         Some(name) if name != "lan0" => Err(RequestError::NoSuchInterface(name.clone())),
@@ -100,6 +115,15 @@ fn answer(request: Request, count: u32) {
             let end = (first + 100).min(count);
             let page = refuse(&filter).map(|()| RoutePage {
                 routes: (first..end).map(|place| route(position(place))).collect(),
+                next: (end < count).then(|| position(end)),
+            });
+            reply.send(page).expect("the handler waits");
+        }
+        Request::Joins { filter, from, reply } => {
+            let first = from.map_or(0, place);
+            let end = (first + 100).min(count);
+            let page = refuse(&filter).map(|()| JoinPage {
+                joins: (first..end).map(|place| join(position(place))).collect(),
                 next: (end < count).then(|| position(end)),
             });
             reply.send(page).expect("the handler waits");
@@ -211,11 +235,22 @@ async fn pages_of_routes_follow_each_other_within_a_group() {
 }
 
 #[tokio::test]
+async fn pages_of_joins_follow_each_other_within_a_group() {
+    let fixture = Fixture::new(1_234);
+    let (status, body) = fixture.ask("GET /v1/joins").await;
+    assert_eq!(status, 200);
+    let joins: api::Joins = serde_json::from_str(&body).expect("one document");
+    let expected: Vec<Join> = (0..1_234).map(|place| join(position(place))).collect();
+    assert_eq!(joins.join, expected);
+}
+
+#[tokio::test]
 async fn an_empty_table_is_an_empty_list() {
     let fixture = Fixture::new(0);
     for (request, expected) in [
         ("GET /v1/groups", "{\"group\":[]}\n"),
         ("GET /v1/routes", "{\"route\":[]}\n"),
+        ("GET /v1/joins", "{\"join\":[]}\n"),
     ] {
         assert_eq!(
             fixture.ask(request).await,
@@ -247,9 +282,9 @@ async fn errors_are_json_with_their_status() {
             "this version of igmpd does not speak PIM, so it has no neighbors",
         ),
         (
-            "GET /v1/joins",
+            "GET /v1/joins?interface=lan9",
             404,
-            "this version of igmpd has no upstream peers, so it joins nothing there",
+            "igmpd has no interface lan9; `igmpctl show interfaces` lists those it has",
         ),
         ("GET /v1/reload", 405, "/v1/reload does not take GET"),
         (

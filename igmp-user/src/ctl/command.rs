@@ -19,7 +19,7 @@ use super::{
     style::Style,
 };
 use crate::{
-    api::{Cleared, Groups, Interfaces, MonitorEvent, PREFIX, Reloaded, Routes, Statistics, Version},
+    api::{Cleared, Groups, Interfaces, Joins, MonitorEvent, PREFIX, Reloaded, Routes, Statistics, Version},
     config::CONTROL_SOCKET,
     readiness,
 };
@@ -67,7 +67,7 @@ enum Show {
     /// PIM neighbors.
     Neighbors,
     /// What is asked of upstream peers.
-    Joins,
+    Joins(Filter),
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,10 +150,11 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
             show::statistics(&client.read::<Statistics>(method, &path).await?, style)
         }
         Command::Show(Show::Routes(_)) => show::routes(&client.read::<Routes>(method, &path).await?, style),
+        Command::Show(Show::Joins(_)) => show::joins(&client.read::<Joins>(method, &path).await?, style),
         Command::Clear(Clear::Groups(_)) => show::cleared(&client.read::<Cleared>(method, &path).await?),
         Command::Reload => show::reloaded(&client.read::<Reloaded>(method, &path).await?),
         // igmpd says that it has none of these, or has some that only JSON can show.
-        Command::Show(Show::Neighbors | Show::Joins) | Command::Monitor | Command::Version => {
+        Command::Show(Show::Neighbors) | Command::Monitor | Command::Version => {
             return copy(&client, method, &path).await;
         }
     };
@@ -168,7 +169,7 @@ fn request(command: &Command) -> (Method, String) {
         Command::Show(Show::Statistics) => (Method::GET, "statistics".to_owned()),
         Command::Show(Show::Routes(filter)) => (Method::GET, format!("routes{}", filter.query())),
         Command::Show(Show::Neighbors) => (Method::GET, "neighbors".to_owned()),
-        Command::Show(Show::Joins) => (Method::GET, "joins".to_owned()),
+        Command::Show(Show::Joins(filter)) => (Method::GET, format!("joins{}", filter.query())),
         Command::Clear(Clear::Groups(filter)) => (Method::POST, format!("clear-groups{}", filter.query())),
         Command::Reload => (Method::POST, "reload".to_owned()),
         Command::Monitor => (Method::GET, "monitor".to_owned()),
@@ -314,6 +315,11 @@ mod tests {
             ),
             (&["show", "neighbors"], "GET", "/v1/neighbors"),
             (&["show", "joins"], "GET", "/v1/joins"),
+            (
+                &["show", "joins", "--interface", "core0", "--group", "239.1.1.1"],
+                "GET",
+                "/v1/joins?interface=core0&group=239.1.1.1",
+            ),
             (
                 &["clear", "groups", "--group", "239.1.1.1"],
                 "POST",

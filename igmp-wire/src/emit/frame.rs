@@ -1,4 +1,4 @@
-//! Whole frames.
+//! Whole frames with IGMP messages.
 
 use core::net::Ipv4Addr;
 
@@ -6,7 +6,10 @@ use super::{
     Error, EthernetHeader, Ipv4Header, Message,
     writer::{first, split},
 };
-use crate::ethernet::{Vlan, multicast_mac};
+use crate::{
+    ethernet::{Vlan, multicast_mac},
+    ipv4::PROTOCOL_IGMP,
+};
 
 /// An Ethernet frame with an IGMP message, as a standard sender sends it: to the addresses that the message goes to, and
 /// with the Router Alert option on everything but version 1 (RFC 9776 §4, RFC 2236 §2).
@@ -39,6 +42,7 @@ impl Frame<'_> {
     /// The IPv4 header.
     pub fn ipv4(&self) -> Ipv4Header {
         Ipv4Header {
+            protocol: PROTOCOL_IGMP,
             source: self.source,
             destination: self.message.destination(),
             identification: self.identification,

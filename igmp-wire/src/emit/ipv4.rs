@@ -1,4 +1,4 @@
-//! IPv4 headers in front of IGMP messages.
+//! IPv4 headers in front of IGMP and PIM messages.
 
 use core::net::Ipv4Addr;
 
@@ -6,22 +6,25 @@ use super::{
     Error,
     writer::{Writer, first, put_checksum},
 };
-use crate::ipv4::{MIN_HEADER_LEN, PROTOCOL_IGMP, ROUTER_ALERT};
+use crate::ipv4::{MIN_HEADER_LEN, ROUTER_ALERT};
 
 /// Length of the longest header that is written: one with the Router Alert option.
 pub(super) const MAX_HEADER_LEN: usize = MIN_HEADER_LEN + ROUTER_ALERT.len();
 
-/// The precedence that IGMP messages travel with, Internetwork Control (RFC 9776 §4).
+/// The precedence that messages travel with, Internetwork Control. RFC 9776 §4 asks for it, RFC 7761 says nothing, and
+/// other PIM routers use it.
 const TYPE_OF_SERVICE: u8 = 0xc0;
 /// The flag Don't Fragment, as the upper byte of flags and fragment offset.
 const DONT_FRAGMENT: u8 = 0x40;
-/// No router passes an IGMP message on (RFC 9776 §4).
+/// No router passes a message on (RFC 9776 §4, RFC 7761 §4.9).
 const TTL: u8 = 1;
 
-/// The header of an IPv4 packet that carries an IGMP message: TTL 1, type of service 0xC0, Don't Fragment, and the
+/// The header of an IPv4 packet that carries an IGMP or PIM message: TTL 1, type of service 0xC0, Don't Fragment, and the
 /// Router Alert option where it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv4Header {
+    /// Protocol number of the payload.
+    pub protocol: u8,
     /// Source address.
     pub source: Ipv4Addr,
     /// Destination address.
@@ -53,6 +56,7 @@ impl Ipv4Header {
     pub fn emit(&self, buffer: &mut [u8]) -> Result<usize, Error> {
         let len = self.buffer_len();
         let Self {
+            protocol,
             source,
             destination,
             identification,
@@ -69,7 +73,7 @@ impl Ipv4Header {
         writer.put([version_and_len, TYPE_OF_SERVICE])?;
         writer.put(total_len.to_be_bytes())?;
         writer.put(identification.to_be_bytes())?;
-        writer.put([DONT_FRAGMENT, 0, TTL, PROTOCOL_IGMP, 0, 0])?;
+        writer.put([DONT_FRAGMENT, 0, TTL, protocol, 0, 0])?;
         writer.put(source.octets())?;
         writer.put(destination.octets())?;
         if router_alert {

@@ -1,4 +1,5 @@
-//! Writing IGMP messages, the packets that carry them and the frames that carry those.
+//! Writing messages, the packets that carry them and the frames that carry those. What is here is IGMP; PIM is in [`pim`],
+//! in the same manner.
 //!
 //! Each type here says what is to be written, tells how many bytes that takes (`buffer_len`) and writes them (`emit`).
 //! What it writes is what a standard sender sends (RFC 9776 §4): TTL 1, the precedence of Internetwork Control, the
@@ -37,6 +38,7 @@ mod ethernet;
 mod frame;
 mod ipv4;
 mod message;
+pub mod pim;
 mod query;
 mod report;
 mod writer;
@@ -61,8 +63,8 @@ pub enum Error {
         /// How many the buffer has.
         available: usize,
     },
-    /// The message has so many records or sources that no IPv4 packet can hold it. They have to be split over several
-    /// messages (RFC 9776 §4.2.17), long before this limit where the link's MTU is to be met.
+    /// The message has so many records, sources or addresses that no IPv4 packet can hold it. They have to be split over
+    /// several messages (RFC 9776 §4.2.17), long before this limit where the link's MTU is to be met.
     TooLong {
         /// How many bytes the message would have; `usize::MAX` where even that is too small to say.
         len: usize,
@@ -76,10 +78,7 @@ impl core::fmt::Display for Error {
                 write!(f, "{needed} bytes do not fit into a buffer of {available}")
             }
             Self::TooLong { len } => {
-                write!(
-                    f,
-                    "an IGMP message of {len} bytes does not fit into an IPv4 packet"
-                )
+                write!(f, "a message of {len} bytes does not fit into an IPv4 packet")
             }
         }
     }

@@ -9,6 +9,7 @@ mod link;
 mod membership;
 mod model;
 mod network;
+mod pim;
 mod properties;
 mod records;
 mod vectors;

@@ -62,12 +62,15 @@ impl Trees {
     ) {
         self.rpf.look_anew(links, &mut self.dirty);
         match change {
-            LinkChange::Up(interface) => self.touch(|tree| tree.ports.get(interface).is_some()),
+            LinkChange::Up(interface) if links.can_send(interface) => {
+                self.touch(|tree| tree.ports.get(interface).is_some());
+            }
             LinkChange::Dr(interface) => self.touch(|tree| {
                 (tree.ports.get(interface)).is_some_and(|port| port.wish != SourceWish::AsAnySource)
             }),
             LinkChange::NeighborUp(..) => {}
-            LinkChange::Down(interface) => self.touch(|tree| {
+            // What other routers have said there was said to PIM, which does not run any more.
+            LinkChange::Up(interface) | LinkChange::Down(interface) => self.touch(|tree| {
                 let Some(port) = tree.ports.get_mut(interface) else {
                     return false;
                 };

@@ -9,8 +9,7 @@ use super::{
     rpf::Hop,
 };
 use crate::{
-    InterfaceId,
-    pim::{JoinPrune, Message, PimAction, Surroundings, Target, context::Context, links::Links},
+    pim::{JoinPrune, Message, Surroundings, Target, context::Context, links::Links},
     time::Duration,
 };
 
@@ -28,9 +27,7 @@ impl Trees {
     /// Sends what has accumulated.
     pub(super) fn send<S: Surroundings>(&mut self, links: &mut Links, cx: &mut Context<'_, S>) {
         for (interface, assert) in self.asserts.take() {
-            if links.can_send(interface) {
-                emit(interface, Message::Assert(assert), links, cx);
-            }
+            links.send(interface, Message::Assert(assert), cx);
         }
         let told = self.outbox.take();
         for told in told.chunk_by(|one, other| one.hop == other.hop) {
@@ -50,7 +47,7 @@ impl Trees {
                     hold_time: hold_time(cx.config.join_prune_interval),
                     groups,
                 };
-                emit(hop.interface, Message::JoinPrune(message), links, cx);
+                links.send(hop.interface, Message::JoinPrune(message), cx);
             }
         }
     }
@@ -103,15 +100,4 @@ fn hears(hop: Hop, links: &Links) -> bool {
     let is_known =
         links.neighbor(interface, neighbor).is_some() || links.address(interface) == Some(neighbor);
     is_known && links.can_send(interface)
-}
-
-/// Neighbours do not listen to a router that has not said Hello.
-fn emit<S: Surroundings>(
-    interface: InterfaceId,
-    message: Message,
-    links: &mut Links,
-    cx: &mut Context<'_, S>,
-) {
-    links.greet_first(interface, cx);
-    cx.actions.push(PimAction::Send { interface, message });
 }

@@ -1,12 +1,12 @@
 //! `show groups`.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::collections::BTreeSet;
 
 use comfy_table::Cell;
 
-use super::{NOTHING, clock, named, or_nothing, plural};
+use super::{NOTHING, clock, named, or_nothing, plural, source_list};
 use crate::{
-    api::{FilterMode, Group, Groups, Source},
+    api::{FilterMode, Group, Groups},
     ctl::style::Style,
 };
 
@@ -67,34 +67,15 @@ fn group_row(group: &Group) -> [String; 8] {
         named(*group_address),
         mode.to_owned(),
         timer,
-        sources(source),
+        source_list(
+            source
+                .iter()
+                .map(|source| (source.source_address, source.forwarding)),
+        ),
         format!("v{compatibility_mode}"),
         clock(*up_time),
         or_nothing(*last_reporter),
     ]
-}
-
-/// How many sources are named before the rest is only counted.
-const SOURCES_SHOWN: usize = 3;
-
-/// The sources of a group; those that are excluded have a `!` before them.
-fn sources(sources: &[Source]) -> String {
-    if sources.is_empty() {
-        return "*".to_owned();
-    }
-    let mut text = String::new();
-    for source in sources.iter().take(SOURCES_SHOWN) {
-        let separator = if text.is_empty() { "" } else { ", " };
-        let excluded = if source.forwarding { "" } else { "!" };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{separator}{excluded}{}", source.source_address);
-    }
-    if let Some(more) = sources.len().checked_sub(SOURCES_SHOWN)
-        && more > 0
-    {
-        let _ = write!(text, " and {more} more");
-    }
-    text
 }
 
 #[cfg(test)]
@@ -102,7 +83,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::api::Seconds;
+    use crate::api::{Seconds, Source};
 
     fn source(last: u8, forwarding: bool) -> Source {
         Source {

@@ -3,15 +3,17 @@
 mod event;
 mod groups;
 mod interfaces;
+mod joins;
 mod operations;
 mod routes;
 mod statistics;
 
-use std::net::Ipv4Addr;
+use std::{fmt::Write, net::Ipv4Addr};
 
 pub(super) use event::event;
 pub(super) use groups::groups;
 pub(super) use interfaces::interfaces;
+pub(super) use joins::joins;
 pub(super) use operations::{cleared, reloaded};
 pub(super) use routes::routes;
 pub(super) use statistics::statistics;
@@ -51,4 +53,28 @@ fn named(group: Ipv4Addr) -> String {
         Some(name) => format!("{group} ({name})"),
         None => group.to_string(),
     }
+}
+
+/// How many sources are named before the rest is only counted.
+const SOURCES_SHOWN: usize = 3;
+
+/// Sources, each with whether it is wanted; those that are not have a `!` before them.
+fn source_list(sources: impl ExactSizeIterator<Item = (Ipv4Addr, bool)>) -> String {
+    let count = sources.len();
+    if count == 0 {
+        return "*".to_owned();
+    }
+    let mut text = String::new();
+    for (source, wanted) in sources.take(SOURCES_SHOWN) {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let excluded = if wanted { "" } else { "!" };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{separator}{excluded}{source}");
+    }
+    if let Some(more) = count.checked_sub(SOURCES_SHOWN)
+        && more > 0
+    {
+        let _ = write!(text, " and {more} more");
+    }
+    text
 }
