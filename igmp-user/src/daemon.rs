@@ -155,6 +155,10 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
         })
         .await;
 
+    // The next igmpd would have to ask for all of it again.
+    if outcome.is_ok() && !keep_pins {
+        agent.leave_upstream().await;
+    }
     // Nobody is left who would look at the value after the server has ended.
     let _ = stop.send(true);
     if timeout(FAREWELL, server).await.is_err() {

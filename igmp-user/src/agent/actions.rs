@@ -14,6 +14,11 @@ impl Agent {
     ///
     /// The kernel's maps are first: a host that answers a query must find them as the core thinks they are.
     pub(super) fn carry_out(&mut self, now: Instant) {
+        self.carry_out_all(now);
+        self.tell_upstream();
+    }
+
+    fn carry_out_all(&mut self, now: Instant) {
         self.kernel.forget_times();
         // Of reports after the first of its decisions the core may not know.
         let now = self.began.take().map_or(now, |began| began.min(now));

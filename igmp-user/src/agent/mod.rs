@@ -13,6 +13,7 @@
 //! | `actions` | what the core wants done |
 //! | `resync` | groups that the core was not told of |
 //! | `forwarding` | routes, and who carries packets along them |
+//! | `proxy` | the host side of an IGMP proxy |
 //! | `limits` | telling operators of refusals |
 //! | `requests`, `joins`, `reload` | what operators ask for |
 
@@ -22,6 +23,7 @@ mod forwarding;
 mod joins;
 mod limits;
 mod plan;
+mod proxy;
 mod query;
 mod reconcile;
 mod reload;
@@ -59,8 +61,8 @@ use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::Forwarding, reconcile::Attached, served::Served, signals::Received, slots::Slots,
-    throttle::Throttle,
+    forwarding::Forwarding, proxy::Proxy, reconcile::Attached, served::Served, signals::Received,
+    slots::Slots, throttle::Throttle,
 };
 use crate::{
     api::MonitorEvent,
@@ -85,7 +87,7 @@ pub struct Parts {
     pub config_path: PathBuf,
     /// The loaded programs and maps.
     pub kernel: Kernel,
-    /// Where queries leave.
+    /// Where queries and reports leave.
     pub packets: PacketSocket,
     /// Where operators hear of events.
     pub monitor: broadcast::Sender<Arc<MonitorEvent>>,
@@ -151,6 +153,8 @@ pub struct Agent {
     arrivals: Option<forwarding::Arrivals>,
     /// Whether an interface has another querier since forwarding last heard of it.
     querier_changed: bool,
+    /// The host side of a proxy.
+    proxy: Proxy,
 }
 
 impl Agent {
@@ -197,6 +201,7 @@ impl Agent {
             forwarding,
             arrivals: Some(arrivals),
             querier_changed: false,
+            proxy: Proxy::new(),
         })
     }
 
@@ -338,9 +343,12 @@ impl Agent {
         }
         // Read after the events, so that none is later.
         let now = clock::now();
+        let upstream = self.upstream();
         for event in events {
-            self.router
-                .handle(now, event, &mut self.kernel, &mut self.actions);
+            if let Some(event) = self.hear_upstream(now, upstream, event) {
+                self.router
+                    .handle(now, event, &mut self.kernel, &mut self.actions);
+            }
         }
         self.carry_out(now);
         taken
@@ -371,6 +379,7 @@ impl Agent {
             kernel.next_removal(),
             *scan_at,
             self.forwarding.poll_timeout(),
+            self.proxy.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -387,6 +396,7 @@ impl Agent {
         self.carry_out(now);
         self.finish_removals(now);
         self.serve_forwarding(now);
+        self.serve_proxy(clock::now());
         if self.scan_at.is_some_and(|due| due <= now) {
             self.scan();
         }

@@ -183,7 +183,11 @@ impl Agent {
                 if let Some(carried) = carried.get(&slot) {
                     counters.add(carried);
                 }
-                Some(InterfaceStatistics::new(name, &counters, served.sent))
+                let mut sent = served.sent;
+                if served.wanted.host.is_some() {
+                    sent.reports.get_or_insert_default();
+                }
+                Some(InterfaceStatistics::new(name, &counters, sent))
             })
             .collect();
         Statistics {

@@ -198,6 +198,7 @@ impl Checker<'_> {
         self.proxy_or_pim(&interfaces, has_table);
 
         Config {
+            igmp: defaults,
             control_socket,
             bpf_pin_path,
             bpf_log_level: bpf_log_level.unwrap_or_default(),

@@ -43,6 +43,9 @@ pub struct Config {
     pub max_entries: u32,
     /// `event-ring-size`: size of the ring of events in bytes, a power of two and a multiple of the page size.
     pub event_ring_size: u32,
+    /// `[igmp]`: the defaults of every interface. The upstream interface of a proxy, which has no table of its own, goes by
+    /// them.
+    pub igmp: Igmp,
     /// `[interfaces]` by name.
     pub interfaces: BTreeMap<String, Interface>,
     /// `forwarding`: who carries multicast data.
@@ -62,7 +65,7 @@ pub struct Interface {
     pub vlan: Option<Vlan>,
     /// The router side of IGMP, where it is enabled.
     pub igmp: Option<Igmp>,
-    /// `proxy-upstream`. The host side of an IGMP proxy attaches here: this version does not act on it.
+    /// `proxy-upstream`: the host side of an IGMP proxy runs here (RFC 4605).
     pub proxy_upstream: bool,
     /// `[interfaces.NAME.pim]`: how PIM runs there, where it does.
     pub pim: Option<PimInterfaceConfig>,
@@ -177,13 +180,6 @@ impl Config {
             sentences.push(format!(
                 "metrics-listen = \"{listen}\": this version exports no metrics"
             ));
-        }
-        for (name, interface) in &self.interfaces {
-            if interface.proxy_upstream {
-                sentences.push(format!(
-                    "interfaces.{name}.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there"
-                ));
-            }
         }
         sentences
     }
