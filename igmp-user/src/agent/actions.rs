@@ -16,6 +16,7 @@ impl Agent {
     pub(super) fn carry_out(&mut self, now: Instant) {
         self.carry_out_all(now);
         self.run_pim();
+        self.tell_upstream();
     }
 
     fn carry_out_all(&mut self, now: Instant) {

@@ -14,6 +14,7 @@
 //! | `resync` | groups that the core was not told of |
 //! | `forwarding` | routes, and who carries packets along them |
 //! | `pim` | PIM: its messages, neighbours and joins, and the routes that follow |
+//! | `proxy` | the host side of an IGMP proxy |
 //! | `limits` | telling operators of refusals |
 //! | `requests`, `joins`, `reload` | what operators ask for |
 
@@ -24,6 +25,7 @@ mod joins;
 mod limits;
 mod pim;
 mod plan;
+mod proxy;
 mod query;
 mod reconcile;
 mod reload;
@@ -61,8 +63,8 @@ use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::Forwarding, pim::PimSide, reconcile::Attached, served::Served, signals::Received,
-    slots::Slots, throttle::Throttle,
+    forwarding::Forwarding, pim::PimSide, proxy::Proxy, reconcile::Attached, served::Served,
+    signals::Received, slots::Slots, throttle::Throttle,
 };
 use crate::{
     api::MonitorEvent,
@@ -87,7 +89,7 @@ pub struct Parts {
     pub config_path: PathBuf,
     /// The loaded programs and maps.
     pub kernel: Kernel,
-    /// Where queries leave.
+    /// Where queries and reports leave.
     pub packets: PacketSocket,
     /// Where operators hear of events.
     pub monitor: broadcast::Sender<Arc<MonitorEvent>>,
@@ -155,6 +157,8 @@ pub struct Agent {
     querier_changed: bool,
     /// PIM.
     pim: PimSide,
+    /// The host side of a proxy.
+    proxy: Proxy,
 }
 
 impl Agent {
@@ -202,6 +206,7 @@ impl Agent {
             arrivals: Some(arrivals),
             querier_changed: false,
             pim: PimSide::new(),
+            proxy: Proxy::new(),
         })
     }
 
@@ -223,7 +228,7 @@ impl Agent {
             Some(fd) => Some(readiness::of(fd?, Interest::READABLE)?),
             None => None,
         };
-        for sentence in self.config.not_in_this_version() {
+        for sentence in &self.config.without_effect {
             warn!("{sentence}");
         }
 
@@ -364,9 +369,12 @@ impl Agent {
         }
         // Read after the events, so that none is later.
         let now = clock::now();
+        let upstream = self.upstream();
         for event in events {
-            self.router
-                .handle(now, event, &mut self.kernel, &mut self.actions);
+            if let Some(event) = self.hear_upstream(now, upstream, event) {
+                self.router
+                    .handle(now, event, &mut self.kernel, &mut self.actions);
+            }
         }
         self.carry_out(now);
         taken
@@ -398,6 +406,7 @@ impl Agent {
             *scan_at,
             self.forwarding.poll_timeout(),
             self.pim.poll_timeout(),
+            self.proxy.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -415,6 +424,7 @@ impl Agent {
         self.finish_removals(now);
         self.serve_forwarding(now);
         self.serve_pim(clock::now());
+        self.serve_proxy(clock::now());
         if self.scan_at.is_some_and(|due| due <= now) {
             self.scan();
         }

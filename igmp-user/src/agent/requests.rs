@@ -183,9 +183,13 @@ impl Agent {
                 if let Some(carried) = carried.get(&slot) {
                     counters.add(carried);
                 }
+                let mut sent = served.sent;
+                if served.wanted.host.is_some() {
+                    sent.reports.get_or_insert_default();
+                }
                 Some(InterfaceStatistics {
                     pim: self.pim_statistics(name, served),
-                    ..InterfaceStatistics::new(name, &counters, served.sent)
+                    ..InterfaceStatistics::new(name, &counters, sent)
                 })
             })
             .collect();

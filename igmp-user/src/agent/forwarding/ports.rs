@@ -75,7 +75,7 @@ impl Agent {
     }
 
     /// The slot of the upstream interface, where this is a proxy.
-    pub(super) fn upstream(&self) -> Option<u32> {
+    pub(in crate::agent) fn upstream(&self) -> Option<u32> {
         let (name, _) = self
             .config
             .interfaces
