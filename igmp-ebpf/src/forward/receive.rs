@@ -79,7 +79,7 @@ fn forward(
         return Err(Refusal::Malformed);
     }
     let way = route::find::<false>(config, header.source, header.group)?;
-    if way.wrong {
+    if way.for_stack {
         return Ok(XDP_PASS);
     }
     if header.ttl <= 1 {

@@ -22,9 +22,8 @@ use crate::{
 /// Nanoseconds before the agent is told once more that a source sends. It happens only where routes have changed meanwhile,
 /// and until the source has a route of its own.
 const TOLD_SPACING: u64 = 5_000_000_000;
-/// Nanoseconds before another packet of a source that comes in where it should not is looked at. Asserts are not sent more
-/// often.
-const SEEN_WRONG_SPACING: u64 = 1_000_000_000;
+/// Nanoseconds before another packet of a source is looked at that goes nowhere. Asserts are not sent more often.
+const SEEN_SPACING: u64 = 1_000_000_000;
 
 /// Where a packet goes.
 pub(super) struct Way {
@@ -36,8 +35,8 @@ pub(super) struct Way {
     flow: *mut FlowEntry,
     /// When the packet came.
     now: u64,
-    /// It came in where it should not, and is for the program on the way through the stack to look at.
-    pub(super) wrong: bool,
+    /// It goes nowhere, and is for the program on the way through the stack to look at.
+    pub(super) for_stack: bool,
 }
 
 impl Way {
@@ -60,8 +59,8 @@ impl Way {
 /// Finds out where a packet goes that came in on the interface with this slot. `STACK` tells the program on the way through
 /// the network stack from the fast one.
 ///
-/// Only on the way through the stack the agent is told of packets that came in where they should not: the fast one passes
-/// one of them on from time to time ([`Way::wrong`]) and has no more to do with it, since it is as long as it can be.
+/// Only on the way through the stack PIM's needs of packets that go nowhere are looked after: the fast program passes one of
+/// them on from time to time ([`Way::for_stack`]) and has no more to do with it, since it is as long as it can be.
 ///
 /// # Errors
 ///
@@ -112,19 +111,28 @@ pub(super) fn find<const STACK: bool>(
     let ask = decision.incoming == INCOMING_ASK;
     // SAFETY: as with the generation.
     let signals = unsafe { (&raw const state.signals).read_volatile() } & ForwardingSignals::PACKETS != 0;
-    let mut wrong = false;
-    if signals && !accepted {
-        if STACK {
-            // Also where nobody else wants it: what comes in where it should leave is for PIM to know.
-            let matters = set.contains(config.slot) || interface_towards(key.source) == config.slot;
+    let is_port = u32::from(set.contains(config.slot));
+    let is_wanted = set.count != is_port;
+    let mut for_stack = false;
+    if signals && !(accepted && is_wanted) {
+        // PIM looks at what comes in where it should leave, and at what keeps a source alive although it need not go anywhere
+        // from here (RFC 7761 §4.2).
+        if STACK && accepted {
+            keep_alive(config.slot, flow, key, decision, now, shared);
+        } else if STACK {
+            let matters = is_port != 0 || interface_towards(key.source) == config.slot;
             look_at_wrong(config.slot, flow, key, decision, now, matters);
         } else {
-            wrong = is_wrong_unseen(flow, now);
+            for_stack = is_unseen(flow, now);
         }
-        if !wrong {
-            return Err(Refusal::Rpf);
+        if !for_stack {
+            return Err(if accepted {
+                Refusal::NoMembers
+            } else {
+                Refusal::Rpf
+            });
         }
-    } else if set.count == u32::from(set.contains(config.slot)) {
+    } else if !is_wanted {
         return Err(Refusal::NoMembers);
     }
     if (accepted || ask) && flow.is_null() {
@@ -135,10 +143,10 @@ pub(super) fn find<const STACK: bool>(
     } else if ask && !known {
         ask_agent(config.slot, key, now);
     }
-    if !accepted && !wrong {
+    if !accepted && !for_stack {
         return Err(Refusal::Rpf);
     }
-    if signals && shared != 0 && !wrong {
+    if signals && shared != 0 && !for_stack {
         tell_flow(config.slot, flow, key, now);
     }
     Ok(Way {
@@ -146,7 +154,7 @@ pub(super) fn find<const STACK: bool>(
         set,
         flow,
         now,
-        wrong,
+        for_stack,
     })
 }
 
@@ -216,7 +224,7 @@ fn remember(key: RouteKey, decision: FlowDecision, now: u64) -> *mut FlowEntry {
         since: now,
         decision: decision.to_bits(),
         told: 0,
-        seen_wrong: 0,
+        seen: 0,
     };
     if FLOWS.insert(&key, &entry, u64::from(BPF_NOEXIST)).is_err()
         && let Some(full) = LOST.get_ptr_mut(1)
@@ -251,16 +259,29 @@ fn tell_flow(slot: u32, flow: *mut FlowEntry, key: RouteKey, now: u64) {
     }
 }
 
-/// Whether it is time to look once more at a packet that came in where it should not.
+/// Whether it is time to look once more at a packet that goes nowhere.
 #[inline(always)]
-fn is_wrong_unseen(flow: *mut FlowEntry, now: u64) -> bool {
+fn is_unseen(flow: *mut FlowEntry, now: u64) -> bool {
     if flow.is_null() {
         return true;
     }
     // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; the time is a single
     // aligned word.
-    let before = unsafe { (&raw const (*flow).seen_wrong).read_volatile() };
-    before == 0 || now.wrapping_sub(before) >= SEEN_WRONG_SPACING
+    let before = unsafe { (&raw const (*flow).seen).read_volatile() };
+    before == 0 || now.wrapping_sub(before) >= SEEN_SPACING
+}
+
+/// Looks at a packet that came in where it should, and that no other interface wants.
+#[inline(always)]
+fn keep_alive(slot: u32, flow: *mut FlowEntry, key: RouteKey, decision: FlowDecision, now: u64, shared: u32) {
+    if shared != 0 {
+        tell_flow(slot, flow, key, now);
+    }
+    if let Some(flow) = seen(flow, key, decision, now) {
+        // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; the time is a
+        // single aligned word.
+        unsafe { (&raw mut (*flow).last_packet).write_volatile(now) };
+    }
 }
 
 /// Looks at a packet that came in where it should not, and tells the agent if it matters. The source is remembered, so that
@@ -274,22 +295,30 @@ fn look_at_wrong(
     now: u64,
     matters: bool,
 ) {
-    if !is_wrong_unseen(flow, now) {
+    if !is_unseen(flow, now) {
         return;
     }
     if matters {
         tell(slot, key, EventKind::WrongInterface, now);
     }
+    let _ = seen(flow, key, decision, now);
+}
+
+/// Notes that a packet that goes nowhere was looked at.
+#[inline(always)]
+fn seen(flow: *mut FlowEntry, key: RouteKey, decision: FlowDecision, now: u64) -> Option<*mut FlowEntry> {
     let flow = if flow.is_null() {
         remember(key, decision, now)
     } else {
         flow
     };
-    if !flow.is_null() {
-        // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; the time is a
-        // single aligned word.
-        unsafe { (&raw mut (*flow).seen_wrong).write_volatile(now) };
+    if flow.is_null() {
+        return None;
     }
+    // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; the time is a single
+    // aligned word.
+    unsafe { (&raw mut (*flow).seen).write_volatile(now) };
+    Some(flow)
 }
 
 /// Hands over an event about data of a source, unless there were too many. Returns whether it was.

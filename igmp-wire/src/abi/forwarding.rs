@@ -74,13 +74,13 @@ pub struct FlowEntry {
     pub decision: u64,
     /// When the agent was last told that the source sends: [`EventKind::Flow`](super::EventKind::Flow). 0 for never.
     pub told: u64,
-    /// When a packet was last looked at that came in where it should not:
+    /// When a packet that goes nowhere was last looked at, see
     /// [`EventKind::WrongInterface`](super::EventKind::WrongInterface). 0 for never.
-    pub seen_wrong: u64,
+    pub seen: u64,
 }
 
 byte_layout!(FlowEntry, 56, {
-    packets: u64, bytes: u64, last_packet: u64, since: u64, decision: u64, told: u64, seen_wrong: u64,
+    packets: u64, bytes: u64, last_packet: u64, since: u64, decision: u64, told: u64, seen: u64,
 });
 
 /// Where packets of a flow come in and go to.

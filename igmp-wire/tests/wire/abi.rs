@@ -88,7 +88,7 @@ fn bytes_are_those_of_the_layout() {
         since: u64,
         decision: u64,
         told: u64,
-        seen_wrong: u64
+        seen: u64
     });
     check_layout!(ForwardingState {
         generation: u32,
