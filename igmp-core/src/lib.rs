@@ -1,5 +1,5 @@
-//! The router side of IGMP (RFC 9776, with RFC 2236 and RFC 1112 hosts beside it) and the host side of a proxy (RFC 4605),
-//! without input, output, clock or randomness of their own.
+//! The router side of IGMP (RFC 9776, with RFC 2236 and RFC 1112 hosts beside it), the host side of a proxy (RFC 4605) and PIM
+//! sparse mode (RFC 7761), without input, output, clock or randomness of their own.
 //!
 //! Events go in, actions come out, and time is an argument. Given the same events at the same times, the core does the
 //! same, so it can be simulated.
@@ -22,6 +22,8 @@
 //! | `static_group`, `limits` | what the configuration adds and what it refuses |
 //! | `budget` | how much there is room for on all interfaces together |
 //! | [`subscription`] | what all downstream members want together, for a proxy to ask upstream (RFC 4605 §4.1) |
+//! | [`member`] | what members on single interfaces want, for PIM |
+//! | [`pim`] | PIM sparse mode (RFC 7761), with events and deadlines of its own |
 //! | [`host`] | the host side of that proxy on its upstream interface (RFC 9776 §5), with events and deadlines of its own |
 //!
 //! # Timers are lazy
@@ -39,6 +41,8 @@ pub mod config;
 pub mod event;
 pub mod host;
 pub mod liveness;
+pub mod member;
+pub mod pim;
 pub mod router;
 pub mod subscription;
 pub mod time;
@@ -57,6 +61,7 @@ mod membership;
 mod mode;
 mod parameters;
 mod querier;
+mod random;
 mod sources;
 mod specific_query;
 mod static_group;
@@ -78,7 +83,9 @@ pub use config::{InterfaceConfig, StaticGroup};
 pub use event::{Event, Found, Query, Report, ReportKind};
 pub use host::{Host, HostConfig, HostEvent, SendReport};
 pub use liveness::{GroupTimes, Liveness, SourceTime};
+pub use member::{MemberChange, MemberWish, SourceWish};
 pub use mode::FilterMode;
+pub use pim::{Pim, PimAction, PimEvent};
 pub use router::Router;
 pub use subscription::{SourceListChange, Subscription, SubscriptionChange};
 pub use time::{Duration, Instant};

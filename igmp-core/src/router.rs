@@ -12,6 +12,7 @@ use crate::{
     forwarding::{Changes, Forwarding, Origins, Wish, Wishes},
     interface::Interface,
     liveness::Liveness,
+    member::MemberChange,
     specific_query,
     subscription::{Subscription, SubscriptionChange},
     time::Instant,
@@ -276,6 +277,24 @@ impl Router {
     /// The membership database from `from` on, ascending, at most `limit` records. Empty without an upstream interface.
     pub fn subscriptions(&self, from: Ipv4Addr, limit: usize) -> Vec<Subscription> {
         self.forwarding.subscriptions(from).take(limit).collect()
+    }
+
+    /// Begins to tell what members on single interfaces want, for PIM (RFC 7761 §4.1.6), or ceases to.
+    ///
+    /// What they want now becomes changes of [`take_member_changes`](Self::take_member_changes), which is the only work here
+    /// that grows with the number of groups. What was not asked for yet is forgotten where this ends.
+    pub fn set_member_log(&mut self, on: bool) {
+        self.forwarding.set_member_log(on);
+    }
+
+    /// What members want differently since this was last asked, in order, for
+    /// [`PimEvent::Member`](crate::PimEvent::Member). To be asked after each call while it is switched on, since changes are
+    /// kept until then.
+    ///
+    /// At first nobody wants anything: any source of no group, and of each source [`AsAnySource`](crate::SourceWish). What
+    /// is as it was is not told. Of the group's changes by one call each source on each interface goes over in one step.
+    pub fn take_member_changes(&mut self) -> Vec<MemberChange> {
+        self.forwarding.take_member_changes()
     }
 
     /// One group of an interface.

@@ -238,7 +238,7 @@ pub struct InterfaceStatistics {
     pub interface_name: String,
     /// Messages received, by what they are.
     pub received: Received,
-    /// Queries sent.
+    /// Messages sent.
     pub sent: Sent,
     /// Packets refused, by reason.
     pub dropped: BTreeMap<String, u64>,
@@ -305,7 +305,7 @@ pub struct Received {
     pub leave: u64,
 }
 
-/// Queries sent.
+/// Messages sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sent {
@@ -317,6 +317,18 @@ pub struct Sent {
     pub group_query: u64,
     /// Group-and-Source-Specific Queries.
     pub group_source_query: u64,
+    /// Version 1 reports.
+    #[serde(default)]
+    pub report_v1: u64,
+    /// Version 2 reports.
+    #[serde(default)]
+    pub report_v2: u64,
+    /// Version 3 reports.
+    #[serde(default)]
+    pub report_v3: u64,
+    /// Version 2 Leaves.
+    #[serde(default)]
+    pub leave: u64,
 }
 
 /// `show routes`.

@@ -154,7 +154,7 @@ impl Packet {
 }
 
 /// A group record of a version 3 report (RFC 9776 §4.2.4).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The record type.
     pub kind: u8,
@@ -175,6 +175,36 @@ impl Record {
             sources: sources.to_vec(),
             auxiliary: Vec::new(),
         }
+    }
+
+    /// The records of a version 3 report, from its type on. `None` where it does not hold together, and where its count and
+    /// its length do not agree.
+    pub fn parse_all(message: &[u8]) -> Option<Vec<Self>> {
+        let (header, mut rest) = message.split_first_chunk::<8>()?;
+        let [0x22, _, _, _, _, _, high, low] = *header else {
+            return None;
+        };
+        let mut records = Vec::new();
+        for _ in 0..u16::from_be_bytes([high, low]) {
+            let ([kind, words, high, low, a, b, c, d], behind) = rest.split_first_chunk::<8>()?;
+            let sources = usize::from(u16::from_be_bytes([*high, *low]));
+            let (sources, behind) = behind.split_at_checked(sources * 4)?;
+            let (auxiliary, behind) = behind.split_at_checked(usize::from(*words) * 4)?;
+            let numbers = |bytes: &[u8]| -> Vec<u32> {
+                bytes
+                    .chunks_exact(4)
+                    .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
+                    .collect()
+            };
+            records.push(Self {
+                kind: *kind,
+                group: Ipv4Addr::new(*a, *b, *c, *d),
+                sources: numbers(sources).into_iter().map(Ipv4Addr::from_bits).collect(),
+                auxiliary: numbers(auxiliary),
+            });
+            rest = behind;
+        }
+        rest.is_empty().then_some(records)
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -246,6 +276,21 @@ mod tests {
         for (packet, message) in cases {
             assert_eq!(hex(&packet.message_with_checksum()), message);
         }
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let mut second = Record::new(
+            IS_IN,
+            [232, 1, 2, 3],
+            &[[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],
+        );
+        second.auxiliary = vec![7];
+        let records = vec![Record::new(TO_EX, [239, 1, 2, 3], &[]), second];
+        let message = Packet::v3_report([10, 0, 0, 1], &records).message;
+        assert_eq!(Record::parse_all(&message), Some(records));
+        assert_eq!(Record::parse_all(&message[..message.len() - 1]), None);
+        assert_eq!(Record::parse_all(&[&message[..], &[0]].concat()), None);
     }
 
     #[test]

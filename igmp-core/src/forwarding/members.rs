@@ -51,6 +51,18 @@ impl<T: Copy + Default + PartialEq> ByInterface<T> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// What is said on an interface.
+    fn on(&self, interface: InterfaceId) -> T {
+        let Self(list) = self;
+        let place = list.binary_search_by_key(&interface, |at| at.interface);
+        let at = place.ok().and_then(|index| list.get(index));
+        at.map_or_else(T::default, |at| at.said)
+    }
+
+    fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
+        self.0.iter().map(|at| at.interface)
+    }
 }
 
 /// Who wants any source of a group.
@@ -60,7 +72,17 @@ pub(super) struct AnySource(ByInterface<Origins>);
 impl AnySource {
     /// The port set of the group.
     pub(super) fn ports(&self) -> Vec<InterfaceId> {
-        self.0.0.iter().map(|at| at.interface).collect()
+        self.interfaces().collect()
+    }
+
+    /// The interfaces where anybody wants any source, ascending.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
+        self.0.interfaces()
+    }
+
+    /// Who wants any source on an interface.
+    pub(super) fn on(&self, interface: InterfaceId) -> Origins {
+        self.0.on(interface)
     }
 
     /// Whether anybody wants any source on another interface than `except`.
@@ -74,15 +96,21 @@ impl AnySource {
 pub(super) struct OneSource(ByInterface<Wish>);
 
 impl OneSource {
+    /// The interfaces where anything is said of the source, ascending.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
+        self.0.interfaces()
+    }
+
+    /// What is said of the source on an interface.
+    pub(super) fn on(&self, interface: InterfaceId) -> Wish {
+        self.0.on(interface)
+    }
+
     /// Whether the source is forwarded out of any other interface than `except`.
     pub(super) fn is_granted(&self, any_source: &AnySource, except: InterfaceId) -> bool {
         let said = &self.0.0;
-        let wants_any = |interface| {
-            let at = any_source.0.0.iter().find(|at| at.interface == interface);
-            at.map_or(Origins::NONE, |at| at.said)
-        };
         let says_nothing = |at: &At<Origins>| said.iter().all(|other| other.interface != at.interface);
-        let is_granted = |at: &At<Wish>| at.said.is_granted(wants_any(at.interface));
+        let is_granted = |at: &At<Wish>| at.said.is_granted(any_source.on(at.interface));
         (said.iter()).any(|at| at.interface != except && is_granted(at))
             || (any_source.0.0.iter()).any(|at| at.interface != except && says_nothing(at))
     }

@@ -26,6 +26,7 @@
 //! packet that it wants before and after, and none gets one that it wants neither before nor after.
 
 mod changes;
+mod member_log;
 mod members;
 mod origins;
 mod subscriptions;
@@ -37,6 +38,7 @@ use igmp_wire::address::{is_link_local_group, is_multicast};
 
 use self::{
     changes::Change,
+    member_log::{MemberDifference, MemberLog},
     members::{AnySource, Members, OneSource},
     subscriptions::{Difference, Subscriptions},
 };
@@ -47,6 +49,7 @@ pub(crate) use self::{
 use crate::{
     InterfaceId,
     action::Action,
+    member::MemberChange,
     mode::FilterMode,
     subscription::{Subscription, SubscriptionChange},
     view::RouteView,
@@ -58,6 +61,8 @@ pub(crate) struct Forwarding {
     groups: BTreeMap<Ipv4Addr, Members>,
     /// What a proxy is to ask of its upstream router, where there is one.
     subscriptions: Option<Subscriptions>,
+    /// What members on single interfaces want, where PIM asks for it.
+    member_log: Option<MemberLog>,
 }
 
 impl Forwarding {
@@ -75,8 +80,11 @@ impl Forwarding {
                 Entry::Occupied(entry) => entry,
                 Entry::Vacant(entry) => entry.insert_entry(Members::default()),
             };
-            let subscriptions = self.subscriptions.as_mut();
-            resolve_group(group, changes, wishes, members.get_mut(), subscriptions, actions);
+            let logs = Logs {
+                subscriptions: self.subscriptions.as_mut(),
+                member_log: self.member_log.as_mut(),
+            };
+            resolve_group(group, changes, wishes, members.get_mut(), logs, actions);
             if members.get().is_empty() {
                 members.remove();
             }
@@ -117,6 +125,24 @@ impl Forwarding {
             .map_or_else(Vec::new, Subscriptions::take)
     }
 
+    /// Begins to tell what members on single interfaces want, with all that they want now, or ceases to.
+    pub(crate) fn set_member_log(&mut self, on: bool) {
+        if on == self.member_log.is_some() {
+            return;
+        }
+        self.member_log = on.then(MemberLog::default);
+        if let Some(log) = &mut self.member_log {
+            for (&group, members) in &self.groups {
+                log.tell_all(group, members);
+            }
+        }
+    }
+
+    /// What members want differently since this was last asked for.
+    pub(crate) fn take_member_changes(&mut self) -> Vec<MemberChange> {
+        self.member_log.as_mut().map_or_else(Vec::new, MemberLog::take)
+    }
+
     /// The records of the membership database from `from` on, ascending.
     pub(crate) fn subscriptions(&self, from: Ipv4Addr) -> impl Iterator<Item = Subscription> {
         let upstream = self
@@ -149,15 +175,25 @@ impl Forwarding {
     }
 }
 
+/// Who else than routes is told of what members want.
+struct Logs<'a> {
+    subscriptions: Option<&'a mut Subscriptions>,
+    member_log: Option<&'a mut MemberLog>,
+}
+
 /// Takes over what changed of one group, and tells which of its routes are different then.
 fn resolve_group(
     group: Ipv4Addr,
     changes: &[Change],
     wishes: &impl Wishes,
     members: &mut Members,
-    subscriptions: Option<&mut Subscriptions>,
+    logs: Logs<'_>,
     actions: &mut Vec<Action>,
 ) {
+    let Logs {
+        subscriptions,
+        member_log,
+    } = logs;
     let (of_all, of_sources) = changes.split_at(changes.partition_point(|change| change.source.is_none()));
     let any_source = |change: &Change| (change.interface, wishes.any_source(change.interface, group));
     let before = members.set_any_source(of_all.iter().map(any_source));
@@ -166,9 +202,13 @@ fn resolve_group(
         let any_source = [&before, members.any_source()];
         Difference::new(group, subscriptions.upstream, any_source)
     });
+    let mut of_members = member_log.is_some().then(MemberDifference::default);
     let mut unneeded = Vec::new();
     let mut compare = |address: Ipv4Addr, [old, new]: [&OneSource; 2], now: &AnySource| {
         if let Some(difference) = &mut difference {
+            difference.compare(address, [old, new], [&before, now]);
+        }
+        if let Some(difference) = &mut of_members {
             difference.compare(address, [old, new], [&before, now]);
         }
         let route = new.ports(now);
@@ -218,5 +258,8 @@ fn resolve_group(
     actions.append(&mut unneeded);
     if let (Some(subscriptions), Some(difference)) = (subscriptions, difference) {
         subscriptions.tell(difference);
+    }
+    if let (Some(log), Some(difference)) = (member_log, of_members) {
+        log.tell(group, difference, [&before, members.any_source()]);
     }
 }

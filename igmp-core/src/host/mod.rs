@@ -16,7 +16,7 @@
 //! | `hear` | what queries, and reports of other hosts, change |
 //! | `send` | the messages that are due |
 //! | `packing` | records in as few messages as they fit in (§4.2.17) |
-//! | `pace`, `random` | how fast changes are told, and random delays |
+//! | `pace` | how fast changes are told |
 //!
 //! # Never told
 //!
@@ -32,7 +32,6 @@ mod hear;
 mod membership;
 mod pace;
 mod packing;
-mod random;
 mod responses;
 mod round;
 mod send;
@@ -54,13 +53,13 @@ use self::{
     compatibility::OlderQueriers,
     membership::Membership,
     pace::{MESSAGE, PACKET, Pace},
-    random::Random,
     responses::Responses,
     round::Round,
 };
 use crate::{
     InterfaceId,
     mode::FilterMode,
+    random::Random,
     subscription::SubscriptionChange,
     time::{Duration, Instant},
 };

@@ -6,7 +6,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::random::Random;
+use crate::random::Random;
 use crate::time::{Duration, Instant};
 
 /// A round through all groups.

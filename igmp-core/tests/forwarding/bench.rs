@@ -9,6 +9,7 @@ use igmp_core::{
 use igmp_wire::igmp::RecordKind;
 
 use crate::{
+    member_log::Told,
     routes::{Routes, Silent},
     subscriptions::Database,
 };
@@ -43,6 +44,9 @@ pub(crate) struct Bench {
     pub(crate) routes: Routes,
     pub(crate) upstream: Option<InterfaceId>,
     pub(crate) database: Database,
+    /// Whether it is told what members want, and what that was.
+    pub(crate) is_told: bool,
+    pub(crate) told: Told,
 }
 
 impl Bench {
@@ -54,6 +58,8 @@ impl Bench {
             routes: Routes::default(),
             upstream: None,
             database: Database::default(),
+            is_told: false,
+            told: Told::default(),
         }
     }
 
@@ -155,6 +161,16 @@ impl Bench {
         self.follow(&[]);
     }
 
+    /// What members want is told from now on, or no more.
+    pub(crate) fn set_member_log(&mut self, on: bool) {
+        self.router.set_member_log(on);
+        self.is_told = on;
+        if !on {
+            self.told = Told::default();
+        }
+        self.follow(&[]);
+    }
+
     /// All routes, in words.
     pub(crate) fn table(&self) -> Vec<String> {
         let routes = self.routes.0.iter();
@@ -173,6 +189,14 @@ impl Bench {
         let outcome = outcome.and_then(|()| match self.upstream {
             Some(upstream) => self.database.compare(&self.router, self.now, upstream),
             None => Ok(()),
+        });
+        if let Err(fault) = outcome {
+            panic!("{fault}");
+        }
+        let outcome = self.told.follow(&self.router.take_member_changes());
+        let outcome = outcome.and_then(|()| match self.is_told {
+            true => self.told.compare(&self.router, self.now),
+            false => Ok(()),
         });
         if let Err(fault) = outcome {
             panic!("{fault}");

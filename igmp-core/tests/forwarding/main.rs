@@ -12,9 +12,11 @@
 //! | `order` | the order of what is told, and reading it |
 //! | `random` | random events |
 //! | `scale` | many groups |
+//! | `member_log` | what members on single interfaces want, as PIM is told |
 //! | `subscriptions` | what a proxy is to ask of its upstream router |
 
 mod bench;
+mod member_log;
 mod members;
 mod order;
 mod random;

@@ -8,7 +8,10 @@ use igmp_core::{
 use igmp_wire::igmp::RecordKind;
 use proptest::prelude::*;
 
-use crate::bench::{Bench, START, source};
+use crate::{
+    bench::{Bench, START, source},
+    member_log::Told,
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -30,6 +33,8 @@ enum Step {
     Down(u32),
     /// An interface that there is, or another one.
     Upstream(Option<u32>),
+    /// Whether what members want is told, with all that they want then.
+    MemberLog(bool),
     Clear(Option<u32>),
     Wait(u64),
 }
@@ -87,6 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
             }),
         1 => (1_u32..4).prop_map(Step::Down),
         1 => prop::option::weighted(0.8, 3_u32..6).prop_map(Step::Upstream),
+        1 => prop::bool::weighted(0.8).prop_map(Step::MemberLog),
         1 => prop::option::of(1_u32..4).prop_map(Step::Clear),
         6 => prop_oneof![0_u64..3_000, 0_u64..300_000].prop_map(Step::Wait),
     ]
@@ -147,6 +153,7 @@ fn carry_out(bench: &mut Bench, step: Step) {
             bench.down(interface);
         }
         Step::Upstream(number) => bench.set_upstream(number),
+        Step::MemberLog(on) => bench.set_member_log(on),
         Step::Clear(interface) => {
             bench.clear(interface);
         }
@@ -173,6 +180,7 @@ proptest! {
             bench.up(number, InterfaceConfig::default());
         }
         bench.set_upstream(Some(9));
+        bench.set_member_log(true);
         for step in steps {
             carry_out(&mut bench, step);
         }
@@ -180,5 +188,6 @@ proptest! {
             bench.down(number);
         }
         prop_assert_eq!(bench.table(), Vec::<String>::new());
+        prop_assert_eq!(bench.told, Told::default());
     }
 }

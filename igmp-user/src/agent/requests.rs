@@ -36,6 +36,9 @@ impl Agent {
             Request::Interfaces(reply) => {
                 let _ = reply.send(self.show_interfaces());
             }
+            Request::Neighbors(reply) => {
+                let _ = reply.send(self.show_neighbors());
+            }
             Request::Statistics(reply) => {
                 let _ = reply.send(self.statistics());
             }
@@ -160,7 +163,7 @@ impl Agent {
                 .interfaces
                 .get(name)
                 .is_some_and(|interface| interface.proxy_upstream),
-            pim: None,
+            pim: self.show_pim_interface(now, name, served),
         }
     }
 
@@ -180,7 +183,14 @@ impl Agent {
                 if let Some(carried) = carried.get(&slot) {
                     counters.add(carried);
                 }
-                Some(InterfaceStatistics::new(name, &counters, served.sent))
+                let mut sent = served.sent;
+                if served.wanted.host.is_some() {
+                    sent.reports.get_or_insert_default();
+                }
+                Some(InterfaceStatistics {
+                    pim: self.pim_statistics(name, served),
+                    ..InterfaceStatistics::new(name, &counters, sent)
+                })
             })
             .collect();
         Statistics {

@@ -9,7 +9,9 @@ mod groups;
 mod interfaces;
 mod joins;
 mod monitor;
+mod neighbors;
 mod operations;
+mod pim_statistics;
 mod routes;
 mod seconds;
 mod statistics;
@@ -17,13 +19,15 @@ mod statistics;
 mod tests;
 
 pub use groups::{FilterMode, Group, Groups, Source};
-pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, XdpModeName};
+pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, PimInterface, XdpModeName};
 pub use joins::{Join, JoinProtocol, JoinState, Joins};
 pub use monitor::{MonitorEvent, MonitorEventKind, MonitorReason};
+pub use neighbors::{Neighbor, Neighbors};
 pub use operations::{Cleared, ErrorBody, Reloaded, Version};
+pub use pim_statistics::{PimDropped, PimMessages, PimStatistics};
 pub use routes::{Route, RouteEngine, Routes};
 pub use seconds::Seconds;
-pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, Statistics};
+pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, SentReports, Statistics};
 
 /// The version of this interface, which is the first part of every path.
 pub const PREFIX: &str = "/v1";

@@ -10,8 +10,8 @@ use igmp_core::Duration;
 use igmp_wire::{abi, address};
 
 use super::{
-    BPF_PIN_PATH, CONTROL_SOCKET, Config, ConfigError, GroupMembershipInterval, Igmp, Interface, Pim,
-    PimInterface, Problem, Vlan,
+    BPF_PIN_PATH, CONTROL_SOCKET, Config, ConfigError, GroupMembershipInterval, Igmp, Interface, Problem,
+    Vlan,
     file::{self, File, Seconds},
     place::{KeyPath, Places, dotted},
 };
@@ -31,9 +31,6 @@ const QUERY_INTERVAL: RangeInclusive<f64> = 0.1..=31_744.0;
 const RESPONSE_TIME: RangeInclusive<f64> = 0.1..=1_023.0;
 /// The same for version 2, whose Max Response Time is one byte of tenths of a second (RFC 2236 §2.2).
 const RESPONSE_TIME_V2: RangeInclusive<f64> = 0.1..=25.5;
-/// Range of Hello Interval in seconds: the Holdtime of 3.5 times as much fits into 16 bits (RFC 7761 §4.9.2).
-const HELLO_INTERVAL: RangeInclusive<f64> = 1.0..=18_724.0;
-
 /// See [`Config::parse`].
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let places = Places::of(text);
@@ -76,25 +73,25 @@ fn of_toml(error: &toml::de::Error, text: &str, places: &Places) -> Problem {
     }
 }
 
-struct Checker<'a> {
-    places: &'a Places,
+pub(super) struct Checker<'a> {
+    pub(super) places: &'a Places,
     problems: Vec<Problem>,
 }
 
 /// Path of a key, from string slices.
-fn path(parts: &[&str]) -> KeyPath {
+pub(super) fn path(parts: &[&str]) -> KeyPath {
     parts.iter().map(|part| (*part).to_owned()).collect()
 }
 
 /// Path of a key in a table.
-fn in_table(table: &[String], key: &str) -> KeyPath {
+pub(super) fn in_table(table: &[String], key: &str) -> KeyPath {
     let mut path = table.to_vec();
     path.push(key.to_owned());
     path
 }
 
 impl Checker<'_> {
-    fn refuse(&mut self, path: &[String], reason: impl Into<String>) {
+    pub(super) fn refuse(&mut self, path: &[String], reason: impl Into<String>) {
         self.problems.push(Problem {
             line: self.places.line_of(path),
             key: dotted(path),
@@ -103,7 +100,7 @@ impl Checker<'_> {
     }
 
     /// A whole number in a range, or the default where it is absent or refused.
-    fn number(
+    pub(super) fn number(
         &mut self,
         path: &[String],
         value: Option<i64>,
@@ -122,7 +119,7 @@ impl Checker<'_> {
     }
 
     /// A duration in a range, or the default where it is absent or refused.
-    fn seconds(
+    pub(super) fn seconds(
         &mut self,
         path: &[String],
         value: Option<Seconds>,
@@ -187,26 +184,37 @@ impl Checker<'_> {
             );
         }
         let defaults = self.igmp(&defaults_path, &igmp, &Igmp::default());
-        let interfaces = interfaces
+        let mut interfaces = interfaces
             .into_iter()
             .map(|(name, interface)| {
                 let interface = self.interface(&name, interface, &defaults);
                 (name, interface)
             })
             .collect();
+        let max_entries = self.number(&path(&["max-entries"]), max_entries, SOURCE_CAPACITY, 262_144);
+        let has_table = pim.is_some();
+        let pim = self.pim(pim.unwrap_or_default(), max_entries);
         self.relations(&interfaces);
+        let mut without_effect = self.proxy_or_pim(&mut interfaces, has_table);
+        if let Some(listen) = metrics_listen {
+            without_effect.push(format!(
+                "metrics-listen = \"{listen}\": this version exports no metrics"
+            ));
+        }
 
         Config {
+            igmp: defaults,
             control_socket,
             bpf_pin_path,
             bpf_log_level: bpf_log_level.unwrap_or_default(),
             max_groups: self.number(&path(&["max-groups"]), max_groups, GROUP_CAPACITY, 65_536),
-            max_entries: self.number(&path(&["max-entries"]), max_entries, SOURCE_CAPACITY, 262_144),
+            max_entries,
             event_ring_size,
             interfaces,
             forwarding: forwarding.unwrap_or_default(),
             metrics_listen,
-            pim: pim.map(|pim| self.pim(pim)),
+            pim,
+            without_effect,
         }
     }
 
@@ -240,23 +248,7 @@ impl Checker<'_> {
             vlan: self.vlan(&table, name, parent, vlan, address),
             igmp: igmp.map(|igmp| self.igmp(&in_table(&table, "igmp"), &igmp, defaults)),
             proxy_upstream,
-            pim: pim.map(|pim| {
-                let table = in_table(&table, "pim");
-                PimInterface {
-                    dr_priority: self.number(
-                        &in_table(&table, "dr-priority"),
-                        pim.dr_priority,
-                        0..=u32::MAX.into(),
-                        1,
-                    ),
-                    hello_interval: self.seconds(
-                        &in_table(&table, "hello-interval"),
-                        pim.hello_interval,
-                        HELLO_INTERVAL,
-                        30.0,
-                    ),
-                }
-            }),
+            pim: pim.map(|pim| self.pim_interface(&in_table(&table, "pim"), &pim)),
         }
     }
 
@@ -474,30 +466,6 @@ impl Checker<'_> {
         seen.into_iter().collect()
     }
 
-    fn pim(&mut self, pim: file::Pim) -> Pim {
-        let table = path(&["pim", "static-rp"]);
-        let mut static_rp = Vec::new();
-        for (index, file::StaticRp { address, groups }) in
-            pim.static_rp.unwrap_or_default().into_iter().enumerate()
-        {
-            let element = in_table(&table, &format!("[{index}]"));
-            if !address::is_unicast(address) {
-                self.refuse(
-                    &in_table(&element, "address"),
-                    format!("{address} is not the address of a host"),
-                );
-            }
-            for (position, group) in groups.iter().enumerate() {
-                if !address::is_multicast(group.network()) || group.prefix_len() < 4 {
-                    let path = in_table(&in_table(&element, "groups"), &format!("[{position}]"));
-                    self.refuse(&path, format!("{group} is not a range of multicast groups"));
-                }
-            }
-            static_rp.push((address, groups));
-        }
-        Pim { static_rp }
-    }
-
     /// What has to hold between interfaces.
     fn relations(&mut self, interfaces: &BTreeMap<String, Interface>) {
         let mut upstream: Option<&str> = None;
@@ -562,6 +530,6 @@ fn query_interval_is_default(igmp: &file::Igmp) -> bool {
 }
 
 /// A span in the core's unit, rounded to a millisecond: decimals of TOML are binary fractions.
-fn duration(seconds: f64) -> Duration {
+pub(super) fn duration(seconds: f64) -> Duration {
     Duration::from_millis((seconds * 1_000.0).round() as u64)
 }

@@ -74,10 +74,20 @@ pub(super) struct PimInterface {
 }
 
 /// `[pim]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Pim {
     pub(super) static_rp: Option<Vec<StaticRp>>,
+    pub(super) spt_switchover: Option<SptSwitchover>,
+    pub(super) join_prune_interval: Option<Seconds>,
+}
+
+/// `spt-switchover`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SptSwitchover {
+    Immediate,
+    Never,
 }
 
 /// An element of `static-rp`.

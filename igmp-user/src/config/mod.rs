@@ -6,16 +6,18 @@
 mod check;
 mod error;
 mod file;
+mod pim;
 mod place;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+use igmp_core::pim::{PimConfig, PimInterfaceConfig};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
@@ -41,14 +43,19 @@ pub struct Config {
     pub max_entries: u32,
     /// `event-ring-size`: size of the ring of events in bytes, a power of two and a multiple of the page size.
     pub event_ring_size: u32,
+    /// `[igmp]`: the defaults of every interface. The upstream interface of a proxy, which has no table of its own, goes by
+    /// them.
+    pub igmp: Igmp,
     /// `[interfaces]` by name.
     pub interfaces: BTreeMap<String, Interface>,
     /// `forwarding`: who carries multicast data.
     pub forwarding: Forwarding,
     /// `metrics-listen`. The exporter attaches here: this version does not act on it.
     pub metrics_listen: Option<SocketAddr>,
-    /// `[pim]`. PIM attaches here: this version does not act on it.
-    pub pim: Option<Pim>,
+    /// `[pim]`: what holds for PIM on all interfaces. It runs on those that have [`Interface::pim`].
+    pub pim: PimConfig,
+    /// What the file asks for and is not done, one sentence each.
+    pub without_effect: Vec<String>,
 }
 
 /// `[interfaces.NAME]`.
@@ -60,10 +67,10 @@ pub struct Interface {
     pub vlan: Option<Vlan>,
     /// The router side of IGMP, where it is enabled.
     pub igmp: Option<Igmp>,
-    /// `proxy-upstream`. The host side of an IGMP proxy attaches here: this version does not act on it.
+    /// `proxy-upstream`: the host side of an IGMP proxy runs here (RFC 4605).
     pub proxy_upstream: bool,
-    /// PIM on this interface attaches here: this version does not act on it.
-    pub pim: Option<PimInterface>,
+    /// `[interfaces.NAME.pim]`: how PIM runs there, where it does.
+    pub pim: Option<PimInterfaceConfig>,
 }
 
 /// A VLAN of another interface, whose frames are tagged there.
@@ -86,22 +93,6 @@ pub struct Igmp {
     pub require_router_alert: bool,
     /// `verify-source-subnet`: reports from outside the interface's networks are refused; 0.0.0.0 always passes.
     pub verify_source_subnet: bool,
-}
-
-/// `[interfaces.NAME.pim]`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PimInterface {
-    /// `dr-priority` (RFC 7761 §4.3.2).
-    pub dr_priority: u32,
-    /// `hello-interval` in seconds (RFC 7761 §4.11).
-    pub hello_interval: f64,
-}
-
-/// `[pim]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pim {
-    /// `static-rp`: the rendezvous points, and the groups that each serves.
-    pub static_rp: Vec<(Ipv4Addr, Vec<Ipv4Net>)>,
 }
 
 /// `xdp-mode`.
@@ -179,29 +170,8 @@ impl Config {
         check::parse(path, text)
     }
 
-    /// What the file asks for and this version does not do yet, one sentence each.
-    pub fn not_in_this_version(&self) -> Vec<String> {
-        let mut sentences = Vec::new();
-        if let Some(listen) = self.metrics_listen {
-            sentences.push(format!(
-                "metrics-listen = \"{listen}\": this version exports no metrics"
-            ));
-        }
-        if self.pim.is_some() {
-            sentences.push("[pim]: this version does not speak PIM".to_owned());
-        }
-        for (name, interface) in &self.interfaces {
-            if interface.pim.is_some() {
-                sentences.push(format!(
-                    "[interfaces.{name}.pim]: this version does not speak PIM"
-                ));
-            }
-            if interface.proxy_upstream {
-                sentences.push(format!(
-                    "interfaces.{name}.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there"
-                ));
-            }
-        }
-        sentences
+    /// Whether PIM runs on any interface. Then it decides where multicast data goes.
+    pub fn has_pim(&self) -> bool {
+        self.interfaces.values().any(|interface| interface.pim.is_some())
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{net::Ipv4Addr, path::Path};
 
-use igmp_core::Duration;
+use igmp_core::{
+    Duration,
+    pim::{SptSwitchover, StaticRp},
+};
 
 use super::*;
 
@@ -51,12 +54,15 @@ vlan = 7
 address = "10.7.0.1/24"
 igmp = {}
 
+
 [interfaces.core0.pim]
 dr-priority = 1
 hello-interval = 30
 
 [pim]
 static-rp = [{ address = "10.9.9.9", groups = ["224.0.0.0/4"] }]
+spt-switchover = "immediate"
+join-prune-interval = 60
 "#;
 
 #[test]
@@ -83,10 +89,65 @@ fn every_documented_key_is_accepted() {
         .as_ref()
         .expect("lan0.7 is a VLAN");
     assert_eq!((vlan.parent.as_str(), vlan.id), ("lan0", 7));
-    assert!(config.interfaces["wan0"].proxy_upstream);
     assert!(config.interfaces["wan0"].igmp.is_none());
-    let rp = &config.pim.as_ref().expect("[pim] is there").static_rp;
-    assert_eq!(rp[0].0, Ipv4Addr::new(10, 9, 9, 9));
+    assert!(config.has_pim());
+    assert_eq!(
+        config.pim.static_rp,
+        [StaticRp {
+            address: Ipv4Addr::new(10, 9, 9, 9),
+            group: Ipv4Addr::new(224, 0, 0, 0),
+            group_len: 4,
+        }]
+    );
+}
+
+#[test]
+fn what_is_written_of_pim_is_what_the_core_gets() {
+    let config = parse(
+        "max-entries = 1000\n[pim]\nspt-switchover = \"never\"\njoin-prune-interval = 18724\nstatic-rp = [\n\
+         { address = \"10.0.0.1\", groups = [\"239.0.0.0/8\", \"224.0.1.0/24\"] },\n\
+         { address = \"10.0.0.2\", groups = [\"239.1.0.0/16\"] },\n]\n\
+         [interfaces.a.pim]\ndr-priority = 4294967295\nhello-interval = 1.5\n[interfaces.b]\npim = {}\n",
+    )
+    .expect("right");
+    let PimConfig {
+        static_rp,
+        spt_switchover,
+        max_entries,
+        join_prune_interval,
+        keepalive_period,
+        assert_time,
+        ..
+    } = config.pim;
+    let of = |address: [u8; 4], group: [u8; 4], group_len| StaticRp {
+        address: address.into(),
+        group: group.into(),
+        group_len,
+    };
+    assert_eq!(
+        static_rp,
+        [
+            of([10, 0, 0, 1], [239, 0, 0, 0], 8),
+            of([10, 0, 0, 1], [224, 0, 1, 0], 24),
+            of([10, 0, 0, 2], [239, 1, 0, 0], 16),
+        ]
+    );
+    assert_eq!(spt_switchover, SptSwitchover::Never);
+    assert_eq!(max_entries, 1_000);
+    assert_eq!(join_prune_interval, Duration::from_secs(18_724));
+    // RFC 7761 §4.11
+    assert_eq!(keepalive_period, Duration::from_secs(210));
+    assert_eq!(assert_time, Duration::from_secs(180));
+    let a = config.interfaces["a"].pim.as_ref().expect("a speaks PIM");
+    assert_eq!(
+        (a.dr_priority, a.hello_interval),
+        (u32::MAX, Duration::from_millis(1_500))
+    );
+    let b = config.interfaces["b"].pim.as_ref().expect("b speaks PIM");
+    // RFC 7761 §4.3.2 and §4.11
+    assert_eq!((b.dr_priority, b.hello_interval), (1, Duration::from_secs(30)));
+    assert_eq!(b.propagation_delay, Duration::from_millis(500));
+    assert_eq!(b.override_interval, Duration::from_millis(2_500));
 }
 
 #[test]
@@ -106,6 +167,13 @@ fn the_documented_values_are_the_defaults() {
         .as_ref()
         .expect("lan0.7 speaks IGMP");
     assert_eq!(*written, Igmp::default());
+    assert_eq!(shown.interfaces["core0"].pim, Some(PimInterfaceConfig::default()));
+    let without_rp = PimConfig {
+        static_rp: Vec::new(),
+        ..shown.pim
+    };
+    assert_eq!(without_rp, empty.pim);
+    assert_eq!(empty.pim, PimConfig::default());
 }
 
 #[test]
@@ -236,6 +304,55 @@ fn mistakes_are_named_with_line_and_key() {
             "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [\"10.0.0.0/8\"] }]\n",
             "igmpd.toml:2: pim.static-rp[0].groups[0]: 10.0.0.0/8 is not a range of multicast groups",
         ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [\"224.0.0.0/3\"] }]\n",
+            "igmpd.toml:2: pim.static-rp[0].groups[0]: 224.0.0.0/3 is not a range of multicast groups",
+        ),
+        (
+            "[pim]\nstatic-rp = [\n  { address = \"239.9.9.9\", groups = [\"239.0.0.0/8\"] },\n]\n",
+            "igmpd.toml:3: pim.static-rp[0].address: 239.9.9.9 is not the address of a host",
+        ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [] }]\n",
+            "igmpd.toml:2: pim.static-rp[0].groups: names no groups that the rendezvous point serves",
+        ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [\"239.1.1.1/8\"] }]\n",
+            "igmpd.toml:2: pim.static-rp[0].groups[0]: 239.1.1.1/8 has bits beyond the length of its prefix: 239.0.0.0/8 \
+             is meant",
+        ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [\"239.0.0.0/8\", \"232.1.0.0/16\"] }]\n",
+            "igmpd.toml:2: pim.static-rp[0].groups[1]: 232.1.0.0/16 is source-specific (232.0.0.0/8), and such groups \
+             have no rendezvous point",
+        ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [\"224.0.0.0/24\"] }]\n",
+            "igmpd.toml:2: pim.static-rp[0].groups[0]: 224.0.0.0/24 is of 224.0.0.0/24, which never leaves its link and \
+             has no rendezvous point",
+        ),
+        (
+            "[pim]\nstatic-rp = [\n  { address = \"10.9.9.9\", groups = [\"239.0.0.0/8\"] },\n  \
+             { address = \"10.8.8.8\", groups = [\n    \"239.0.0.0/8\",\n  ] },\n]\n",
+            "igmpd.toml:5: pim.static-rp[1].groups[0]: 239.0.0.0/8 has the rendezvous point 10.9.9.9 already, and there \
+             is one for a range",
+        ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\", groups = [\"239.0.0.0/8\", \"239.0.0.0/8\"] }]\n",
+            "igmpd.toml:2: pim.static-rp[0].groups[1]: 239.0.0.0/8 is listed twice",
+        ),
+        (
+            "[pim]\njoin-prune-interval = 0.5\n",
+            "igmpd.toml:2: pim.join-prune-interval: must be between 1 and 18724 seconds, not 0.5",
+        ),
+        (
+            "[interfaces.core0.pim]\nhello-interval = 18725\n",
+            "igmpd.toml:2: interfaces.core0.pim.hello-interval: must be between 1 and 18724 seconds, not 18725",
+        ),
+        (
+            "[interfaces.core0.pim]\ndr-priority = 4294967296\n",
+            "igmpd.toml:2: interfaces.core0.pim.dr-priority: must be between 0 and 4294967295, not 4294967296",
+        ),
     ];
     for (text, expected) in cases {
         refused(text, expected);
@@ -290,6 +407,21 @@ fn the_parsers_own_errors_name_line_and_key() {
             "igmpd.toml:1: metrics-listen:",
             "invalid socket address",
         ),
+        (
+            "[pim]\nspt-switchover = \"infinity\"\n",
+            "igmpd.toml:2: pim.spt-switchover:",
+            "unknown variant `infinity`, expected `immediate` or `never`",
+        ),
+        (
+            "[pim]\nstatic-rp = [{ address = \"10.9.9.9\" }]\n",
+            "igmpd.toml:2: pim.static-rp",
+            "missing field `groups`",
+        ),
+        (
+            "[interfaces.core0.pim]\nhold-time = 105\n",
+            "igmpd.toml:2: interfaces.core0.pim.hold-time:",
+            "unknown field `hold-time`",
+        ),
         ("[igmp\n", "igmpd.toml:1:", "unclosed table"),
     ];
     for (text, place, wording) in cases {
@@ -316,19 +448,66 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn what_is_not_in_this_version_is_said_only_where_it_is_asked_for() {
-    let plain = parse("[interfaces.lan0]\nigmp = {}\n").expect("right");
-    assert!(plain.not_in_this_version().is_empty());
-    let none = parse("forwarding = \"none\"\n").expect("right");
-    assert!(none.not_in_this_version().is_empty());
+fn what_has_no_effect_is_said_only_where_it_is_asked_for() {
+    for text in [
+        "[interfaces.lan0]\nigmp = {}\n",
+        "forwarding = \"none\"\n",
+        "[interfaces.wan0]\nproxy-upstream = true\n",
+        "[interfaces.core0]\npim = {}\n[pim]\nspt-switchover = \"never\"\n",
+    ] {
+        let config = parse(text).expect("right");
+        assert!(
+            config.without_effect.is_empty(),
+            "{text:?}: {:?}",
+            config.without_effect
+        );
+    }
     let all = parse(DOCUMENTED).expect("right");
     assert_eq!(
-        all.not_in_this_version(),
+        all.without_effect,
         [
+            "interfaces.wan0.proxy-upstream (line 28) has no effect: PIM runs because of interfaces.core0.pim (line 37), \
+             and a router is a proxy or speaks PIM (RFC 4605 section 1.2)",
             "metrics-listen = \"127.0.0.1:9465\": this version exports no metrics",
-            "[pim]: this version does not speak PIM",
-            "[interfaces.core0.pim]: this version does not speak PIM",
-            "interfaces.wan0.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there",
         ]
+    );
+}
+
+#[test]
+fn a_router_with_pim_is_no_proxy() {
+    let proxy = "[interfaces.wan0]\nproxy-upstream = true\n";
+    assert!(parse(proxy).expect("right").interfaces["wan0"].proxy_upstream);
+    let both = parse(&format!("{proxy}[interfaces.\"lan0.7\"]\npim = {{}}\n")).expect("right");
+    assert!(!both.interfaces["wan0"].proxy_upstream);
+    assert_eq!(
+        both.without_effect,
+        [
+            "interfaces.wan0.proxy-upstream (line 2) has no effect: PIM runs because of interfaces.\"lan0.7\".pim (line 4), \
+          and a router is a proxy or speaks PIM (RFC 4605 section 1.2)"
+        ]
+    );
+    let idle = parse(&format!("{proxy}[pim]\nspt-switchover = \"never\"\n")).expect("right");
+    assert!(idle.interfaces["wan0"].proxy_upstream && !idle.has_pim());
+    assert_eq!(
+        idle.without_effect,
+        ["[pim] has no effect: no interface has a table pim"]
+    );
+}
+
+#[test]
+fn the_list_of_rendezvous_points_has_an_end() {
+    let file = |ranges: u32| {
+        let ranges: Vec<String> = (0..ranges)
+            .map(|range| format!("\"239.{}.{}.0/24\"", range / 256, range % 256))
+            .collect();
+        format!(
+            "[pim]\nstatic-rp = [{{ address = \"10.9.9.9\", groups = [{}] }}]\n",
+            ranges.join(", ")
+        )
+    };
+    assert_eq!(parse(&file(256)).expect("right").pim.static_rp.len(), 256);
+    refused(
+        &file(257),
+        "igmpd.toml:2: pim.static-rp: at most 256 ranges of groups may have a rendezvous point, not 257",
     );
 }

@@ -5,10 +5,10 @@ use crate::time::Duration;
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). The delays keep hosts of a
 /// link from answering all at once and guard no secret.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -21,15 +21,21 @@ impl Random {
     }
 
     /// A number from 0 to `last`, both possible.
-    pub(super) fn up_to(&mut self, last: u64) -> u64 {
+    pub(crate) fn up_to(&mut self, last: u64) -> u64 {
         match last.checked_add(1) {
             Some(count) => self.next() % count,
             None => self.next(),
         }
     }
 
+    /// Any number.
+    pub(crate) fn number(&mut self) -> u32 {
+        // The upper half, which is mixed as well as the lower one.
+        (self.next() >> 32) as u32
+    }
+
     /// A span from (0, `limit`]. Never none at all, so that nothing is answered at once.
-    pub(super) fn delay(&mut self, limit: Duration) -> Duration {
+    pub(crate) fn delay(&mut self, limit: Duration) -> Duration {
         Duration::from_nanos(1 + self.up_to(limit.as_nanos().saturating_sub(1)))
     }
 }
