@@ -19,6 +19,13 @@ fn groups(first: Ipv4Addr) -> impl Iterator<Item = Ipv4Addr> {
     (0..GROUPS).map(move |number| Ipv4Addr::from_bits(first.to_bits() + number))
 }
 
+/// As many at a time as the kernel has room for in one socket (`optmem_max`).
+fn chunks(groups: &BTreeSet<Ipv4Addr>) -> impl Iterator<Item = Vec<Ipv4Addr>> {
+    let all: Vec<_> = groups.iter().copied().collect();
+    let chunks: Vec<_> = all.chunks(1_000).map(<[Ipv4Addr]>::to_vec).collect();
+    chunks.into_iter()
+}
+
 /// Waits until FRR knows exactly these joins, besides that of the fence.
 #[track_caller]
 fn wait_channels(chain: &Chain, source: &str, expected: &BTreeSet<Ipv4Addr>) {
@@ -61,7 +68,8 @@ fn ten_thousand_groups_of_any_source() {
     let chain = Chain::new(1);
     let mut igmpd = chain.start();
     let all: BTreeSet<_> = groups([239, 7, 0, 0].into()).collect();
-    let membership = chain.station(1).host.join_all(all.iter().copied());
+    let host = &chain.station(1).host;
+    let memberships: Vec<_> = chunks(&all).map(|groups| host.join_all(groups)).collect();
     wait_joins(&igmpd, all.len());
     wait_channels(&chain, "*", &all);
     let messages = chain.topology.recording.pim(&link(&chain), 3).len();
@@ -72,7 +80,7 @@ fn ten_thousand_groups_of_any_source() {
     let mut sender = chain.send_to(last);
     sender.send_many(10);
     let start = Instant::now();
-    drop(membership);
+    drop(memberships);
     wait_channels(&chain, "*", &BTreeSet::new());
     wait_joins(&igmpd, 0);
     println!("{GROUPS} groups were left within {:?}", start.elapsed());
@@ -84,18 +92,20 @@ fn ten_thousand_source_specific_groups() {
     let chain = Chain::new(1);
     let mut igmpd = chain.start();
     let all: BTreeSet<_> = groups([232, 7, 0, 0].into()).collect();
-    let membership = {
-        let mut groups = all.iter().copied();
-        let first = groups.next().expect("groups");
-        let membership = chain.station(1).host.join_source(first, SOURCE);
-        for group in groups {
-            membership.add_source(group, SOURCE);
-        }
-        membership
-    };
+    let host = &chain.station(1).host;
+    let memberships: Vec<_> = chunks(&all)
+        .map(|groups| {
+            let mut groups = groups.into_iter();
+            let membership = host.join_source(groups.next().expect("groups"), SOURCE);
+            for group in groups {
+                membership.add_source(group, SOURCE);
+            }
+            membership
+        })
+        .collect();
     wait_joins(&igmpd, all.len());
     wait_channels(&chain, &SOURCE.to_string(), &all);
-    drop(membership);
+    drop(memberships);
     wait_channels(&chain, &SOURCE.to_string(), &BTreeSet::new());
     wait_joins(&igmpd, 0);
     igmpd.stop();
