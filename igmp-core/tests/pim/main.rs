@@ -4,6 +4,14 @@
 //! |---|---|
 //! | `bench` | one router |
 //! | `links` | Hellos, neighbours and the Designated Router (§4.3) |
+//! | `world` | several routers and what is between them |
+//! | `hellos` | the routers of a link in simulation |
+//! | `seeds`, `rng` | many seeds, and what follows from them |
 
 mod bench;
+mod hellos;
 mod links;
+#[path = "../simulation/rng.rs"]
+mod rng;
+mod seeds;
+mod world;
