@@ -7,6 +7,8 @@
 //! | `world` | several routers and what is between them |
 //! | `hellos` | the routers of a link in simulation |
 //! | `seeds`, `rng` | many seeds, and what follows from them |
+//! | `trees_world` | one router with several links and unicast routes |
+//! | `trees_members` | local members |
 
 mod bench;
 mod hellos;
@@ -15,3 +17,5 @@ mod links;
 mod rng;
 mod seeds;
 mod world;
+mod trees_members;
+mod trees_world;

@@ -7,8 +7,8 @@ use igmp_core::{Action, Event, Instant, InterfaceId, NotificationKind};
 use super::{Agent, clock, served::Served};
 use crate::{
     api::{
-        Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces, OperStatus,
-        Seconds, Source, Statistics, XdpModeName,
+        Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces, Neighbors,
+        OperStatus, Seconds, Source, Statistics, XdpModeName,
     },
     control::{Filter, Page, Position, Request, RequestError},
     kernel::XdpMode,
@@ -35,6 +35,9 @@ impl Agent {
             }
             Request::Interfaces(reply) => {
                 let _ = reply.send(self.show_interfaces());
+            }
+            Request::Neighbors(reply) => {
+                let _ = reply.send(Neighbors::default());
             }
             Request::Statistics(reply) => {
                 let _ = reply.send(self.statistics());

@@ -33,8 +33,8 @@ pub struct Interface {
     pub igmp: Option<IgmpInterface>,
     /// Whether it is the upstream interface of an IGMP proxy.
     pub proxy_upstream: bool,
-    /// PIM. Always `None`: this version does not speak it.
-    pub pim: Option<()>,
+    /// PIM, `None` where it is not enabled.
+    pub pim: Option<PimInterface>,
 }
 
 /// IGMP on an interface.
@@ -57,6 +57,26 @@ pub struct IgmpInterface {
     pub robustness_variable: u8,
     /// How many groups have members here.
     pub groups_count: u32,
+}
+
+/// PIM on an interface.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PimInterface {
+    /// The address that messages are sent from; `None` while the interface is down or has none.
+    pub address: Option<Ipv4Addr>,
+    /// The Designated Router of the network (RFC 7761 §4.3.2); `None` while the interface is down or has no address.
+    pub dr: Option<Ipv4Addr>,
+    /// Whether that is this router.
+    pub is_dr: bool,
+    /// This router's DR Priority.
+    pub dr_priority: u32,
+    /// The Generation ID that neighbours are told; `None` while the interface is down.
+    pub generation_id: Option<u32>,
+    /// How many neighbours there are.
+    pub neighbors_count: u32,
+    /// Until the next Hello.
+    pub next_hello: Option<Seconds>,
 }
 
 /// The state of an interface, named as in RFC 8343.

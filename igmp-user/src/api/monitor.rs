@@ -18,7 +18,7 @@ pub struct MonitorEvent {
     pub group_address: Option<Ipv4Addr>,
     /// The source, where it is about one.
     pub source_address: Option<Ipv4Addr>,
-    /// The host whose report caused it, or the new querier.
+    /// The host whose report caused it, or the new querier, the PIM neighbour, the new Designated Router.
     pub reporter: Option<Ipv4Addr>,
     /// Why.
     pub reason: MonitorReason,
@@ -61,6 +61,8 @@ names! {
         NeighborUp = "neighbor-up",
         /// A PIM neighbour vanished.
         NeighborDown = "neighbor-down",
+        /// Another router, or this one, is the Designated Router of a network now.
+        DrChanged = "dr-changed",
         /// An interface came up.
         InterfaceUp = "interface-up",
         /// An interface went down.
@@ -73,9 +75,9 @@ names! {
 names! {
     /// Why it happened.
     MonitorReason {
-        /// A report asked for it, or a query was heard.
+        /// A report asked for it, or a query or a Hello was heard.
         Report = "report",
-        /// A host left.
+        /// A host left, or a neighbour said goodbye.
         Leave = "leave",
         /// A timer ended.
         Timeout = "timeout",

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use igmp_wire::{Refusal, abi::InterfaceCounters, igmp::Kind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 
+use super::PimStatistics;
+
 /// The answer to `GET /v1/statistics`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -37,6 +39,9 @@ pub struct InterfaceStatistics {
     pub forwarded_packets: u64,
     /// Bytes of those packets, from the IP header on.
     pub forwarded_bytes: u64,
+    /// PIM, where it is enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pim: Option<PimStatistics>,
 }
 
 /// IGMP messages received.
@@ -80,7 +85,7 @@ pub struct Sent {
 pub struct Dropped([u64; Refusal::COUNT]);
 
 impl InterfaceStatistics {
-    /// Puts together what the kernel and the agent counted.
+    /// Puts together what the kernel and the agent counted, without PIM.
     pub fn new(interface_name: &str, counters: &InterfaceCounters, sent: Sent) -> Self {
         let InterfaceCounters {
             received,
@@ -111,6 +116,7 @@ impl InterfaceStatistics {
             events_lost: *events_lost,
             forwarded_packets: *forwarded_packets,
             forwarded_bytes: *forwarded_bytes,
+            pim: None,
         }
     }
 }
@@ -158,15 +164,23 @@ impl<'de> Deserialize<'de> for Dropped {
 impl fmt::Display for Dropped {
     /// The reasons that occurred, or a dash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for (reason, count) in self.iter().filter(|(_, count)| *count > 0) {
-            write!(f, "{separator}{} {count}", reason.name())?;
-            separator = ", ";
-        }
-        if separator.is_empty() {
-            f.write_str("-")
-        } else {
-            Ok(())
-        }
+        reasons(f, self.iter().map(|(reason, count)| (reason.name(), count)))
+    }
+}
+
+/// The reasons that occurred, or a dash.
+pub(super) fn reasons(
+    f: &mut fmt::Formatter<'_>,
+    counts: impl Iterator<Item = (&'static str, u64)>,
+) -> fmt::Result {
+    let mut separator = "";
+    for (reason, count) in counts.filter(|(_, count)| *count > 0) {
+        write!(f, "{separator}{reason} {count}")?;
+        separator = ", ";
+    }
+    if separator.is_empty() {
+        f.write_str("-")
+    } else {
+        Ok(())
     }
 }

@@ -80,6 +80,78 @@ fn interfaces() {
 }
 
 #[test]
+fn interfaces_with_pim() {
+    let value = PimInterface {
+        address: Some(Ipv4Addr::new(10, 0, 0, 2)),
+        dr: Some(Ipv4Addr::new(10, 0, 0, 2)),
+        is_dr: true,
+        dr_priority: 1,
+        generation_id: Some(4_294_967_295),
+        neighbors_count: 1,
+        next_hello: Some(Seconds::new(21.4)),
+    };
+    same(
+        &value,
+        json!({"address": "10.0.0.2", "dr": "10.0.0.2", "is-dr": true, "dr-priority": 1, "generation-id": 4_294_967_295_u32,
+            "neighbors-count": 1, "next-hello": 21.4}),
+    );
+}
+
+#[test]
+fn neighbors() {
+    let value = Neighbors {
+        neighbor: vec![Neighbor {
+            interface_name: "core0".to_owned(),
+            address: Ipv4Addr::new(10, 0, 0, 1),
+            dr_priority: Some(1),
+            generation_id: Some(1),
+            hold_time: 105,
+            expire: Some(Seconds::new(92.1)),
+            up_time: Seconds::new(40.0),
+        }],
+    };
+    same(
+        &value,
+        json!({"neighbor": [{"interface-name": "core0", "address": "10.0.0.1", "dr-priority": 1, "generation-id": 1,
+            "hold-time": 105, "expire": 92.1, "up-time": 40}]}),
+    );
+}
+
+/// Each reason stands under its own name, and what is refused on the way in is in the order of the discriminants.
+#[test]
+fn statistics_of_pim() {
+    let refusals = igmp_core::pim::PimRefusals {
+        unknown_neighbor: 8,
+        own_address: 9,
+        not_enabled: 10,
+        rp: 11,
+        group: 12,
+        limit: 13,
+    };
+    let messages = PimMessages {
+        total: 6,
+        hello: 1,
+        join_prune: 2,
+        assert: 3,
+    };
+    let value = PimStatistics {
+        received: messages,
+        sent: PimMessages::default(),
+        dropped: PimDropped::new([1, 2, 3, 4, 5, 6, 7], refusals, 14, 15),
+    };
+    let documented = json!({"received": {"total": 6, "hello": 1, "join-prune": 2, "assert": 3},
+        "sent": {"total": 0, "hello": 0, "join-prune": 0, "assert": 0},
+        "dropped": {"too-short": 1, "checksum": 2, "version": 3, "unsupported-type": 4, "destination": 5, "source": 6,
+            "malformed": 7, "unknown-neighbor": 8, "own-address": 9, "not-enabled": 10, "rp": 11, "group": 12, "limit": 13,
+            "skipped": 14, "overflow": 15}});
+    for (name, count) in value.dropped.iter() {
+        assert_eq!(documented["dropped"][name], count, "{name}");
+    }
+    assert_eq!(value.dropped.total(), 120);
+    same(&value, documented);
+}
+
+#[test]
 fn statistics() {
     let value = Statistics {
         interface: vec![InterfaceStatistics::new(

@@ -64,6 +64,8 @@ pub enum Request {
     },
     /// The interfaces.
     Interfaces(oneshot::Sender<api::Interfaces>),
+    /// The PIM neighbours.
+    Neighbors(oneshot::Sender<api::Neighbors>),
     /// The counters.
     Statistics(oneshot::Sender<api::Statistics>),
     /// Forget groups.

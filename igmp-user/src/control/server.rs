@@ -21,12 +21,6 @@ use super::{
 };
 use crate::api::{ErrorBody, Version};
 
-/// What later versions serve, and what this one lacks for it.
-const NOT_IN_THIS_VERSION: [(&str, &str); 1] = [(
-    "/v1/neighbors",
-    "this version of igmpd does not speak PIM, so it has no neighbors",
-)];
-
 /// What the handlers share.
 #[derive(Clone)]
 struct Shared {
@@ -53,6 +47,7 @@ pub async fn serve(
         .route("/v1/routes", get(routes))
         .route("/v1/joins", get(joins))
         .route("/v1/interfaces", get(interfaces))
+        .route("/v1/neighbors", get(neighbors))
         .route("/v1/statistics", get(statistics))
         .route("/v1/monitor", get(monitor))
         .route("/v1/version", get(version))
@@ -143,6 +138,10 @@ async fn interfaces(State(shared): State<Shared>) -> Result<Response, Failed> {
     Ok(json(&ask(&shared, Request::Interfaces).await?))
 }
 
+async fn neighbors(State(shared): State<Shared>) -> Result<Response, Failed> {
+    Ok(json(&ask(&shared, Request::Neighbors).await?))
+}
+
 async fn statistics(State(shared): State<Shared>) -> Result<Response, Failed> {
     Ok(json(&ask(&shared, Request::Statistics).await?))
 }
@@ -171,14 +170,7 @@ async fn reload(State(shared): State<Shared>) -> Result<Response, Failed> {
 }
 
 async fn no_such_path(uri: Uri) -> Failed {
-    let error = NOT_IN_THIS_VERSION
-        .iter()
-        .find(|(path, _)| *path == uri.path())
-        .map_or_else(
-            || format!("there is no {}", uri.path()),
-            |(_, error)| (*error).to_owned(),
-        );
-    Failed(StatusCode::NOT_FOUND, error)
+    Failed(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Failed {

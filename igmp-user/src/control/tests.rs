@@ -129,6 +129,7 @@ fn answer(request: Request, count: u32) {
             reply.send(page).expect("the handler waits");
         }
         Request::Interfaces(reply) => reply.send(api::Interfaces::default()).expect("the handler waits"),
+        Request::Neighbors(reply) => reply.send(api::Neighbors::default()).expect("the handler waits"),
         Request::Statistics(reply) => reply.send(api::Statistics::default()).expect("the handler waits"),
         Request::ClearGroups { filter, reply } => {
             let cleared = refuse(&filter).map(|()| api::Cleared { groups_cleared: 7 });
@@ -276,11 +277,7 @@ async fn errors_are_json_with_their_status() {
             "igmpd has no interface lan9; `igmpctl show interfaces` lists those it has",
         ),
         ("POST /v1/routes", 405, "/v1/routes does not take POST"),
-        (
-            "GET /v1/neighbors",
-            404,
-            "this version of igmpd does not speak PIM, so it has no neighbors",
-        ),
+        ("POST /v1/neighbors", 405, "/v1/neighbors does not take POST"),
         (
             "GET /v1/joins?interface=lan9",
             404,
@@ -315,6 +312,7 @@ async fn answers_of_one_piece() {
     let fixture = Fixture::new(1);
     let cases = [
         ("GET /v1/interfaces", "{\"interface\":[]}\n"),
+        ("GET /v1/neighbors", "{\"neighbor\":[]}\n"),
         ("GET /v1/statistics", "{\"interface\":[],\"resyncs\":0}\n"),
         (
             "POST /v1/clear-groups?interface=lan0&group=239.0.0.1",

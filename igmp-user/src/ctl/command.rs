@@ -19,7 +19,10 @@ use super::{
     style::Style,
 };
 use crate::{
-    api::{Cleared, Groups, Interfaces, Joins, MonitorEvent, PREFIX, Reloaded, Routes, Statistics, Version},
+    api::{
+        Cleared, Groups, Interfaces, Joins, MonitorEvent, Neighbors, PREFIX, Reloaded, Routes, Statistics,
+        Version,
+    },
     config::CONTROL_SOCKET,
     readiness,
 };
@@ -153,10 +156,11 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Show(Show::Joins(_)) => show::joins(&client.read::<Joins>(method, &path).await?, style),
         Command::Clear(Clear::Groups(_)) => show::cleared(&client.read::<Cleared>(method, &path).await?),
         Command::Reload => show::reloaded(&client.read::<Reloaded>(method, &path).await?),
-        // igmpd says that it has none of these, or has some that only JSON can show.
-        Command::Show(Show::Neighbors) | Command::Monitor | Command::Version => {
-            return copy(&client, method, &path).await;
+        Command::Show(Show::Neighbors) => {
+            show::neighbors(&client.read::<Neighbors>(method, &path).await?, style)
         }
+        // These two have answered above.
+        Command::Monitor | Command::Version => return Ok(()),
     };
     print(&text)
 }

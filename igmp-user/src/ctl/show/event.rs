@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{NOTHING, named};
-use crate::api::MonitorEvent;
+use crate::api::{MonitorEvent, MonitorEventKind};
 
 /// A line of `monitor`.
 pub(in crate::ctl) fn event(event: &MonitorEvent) -> String {
@@ -30,7 +30,12 @@ pub(in crate::ctl) fn event(event: &MonitorEvent) -> String {
         let _ = write!(line, " source {source}");
     }
     if let Some(reporter) = reporter {
-        let _ = write!(line, " by {reporter}");
+        let who = match event {
+            MonitorEventKind::NeighborUp | MonitorEventKind::NeighborDown => "neighbor",
+            MonitorEventKind::DrChanged => "to",
+            _ => "by",
+        };
+        let _ = write!(line, " {who} {reporter}");
     }
     let _ = writeln!(line, " ({reason})");
     line
@@ -41,7 +46,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::api::{MonitorEventKind, MonitorReason};
+    use crate::api::MonitorReason;
 
     #[test]
     fn events_are_lines() {
@@ -79,6 +84,25 @@ mod tests {
         assert_eq!(
             event(&route),
             "2026-11-22T10:00:00.123456Z route-added     wan0            group 232.1.1.1 source 192.0.2.7 (report)\n"
+        );
+        let mut neighbor = MonitorEvent {
+            time: "2026-11-22T10:00:00.123456Z".to_owned(),
+            event: MonitorEventKind::NeighborDown,
+            interface_name: "core0".to_owned(),
+            group_address: None,
+            source_address: None,
+            reporter: Some(Ipv4Addr::new(10, 0, 0, 1)),
+            reason: MonitorReason::Timeout,
+        };
+        assert_eq!(
+            event(&neighbor),
+            "2026-11-22T10:00:00.123456Z neighbor-down   core0           neighbor 10.0.0.1 (timeout)\n"
+        );
+        neighbor.event = MonitorEventKind::DrChanged;
+        neighbor.reason = MonitorReason::Report;
+        assert_eq!(
+            event(&neighbor),
+            "2026-11-22T10:00:00.123456Z dr-changed      core0           to 10.0.0.1 (report)\n"
         );
         route.event = MonitorEventKind::RouteRemoved;
         route.interface_name = String::new();

@@ -2,9 +2,9 @@
 
 use comfy_table::Cell;
 
-use super::{clock, or_nothing, plural};
+use super::{clock, generation_id, or_nothing, plural};
 use crate::{
-    api::{Interfaces, OperStatus, XdpModeName},
+    api::{Interface, Interfaces, OperStatus, PimInterface, XdpModeName},
     ctl::style::Style,
 };
 
@@ -71,7 +71,59 @@ pub(in crate::ctl) fn interfaces(interfaces: &Interfaces, style: Style) -> Strin
         ]);
     }
     text.push_str(&table.into_text());
+    text.push_str(&pim(interface, style));
     text
+}
+
+/// The interfaces that run PIM, where there are any.
+fn pim(interfaces: &[Interface], style: Style) -> String {
+    let rows: Vec<(&str, &PimInterface)> = interfaces
+        .iter()
+        .filter_map(|interface| Some((interface.interface_name.as_str(), interface.pim.as_ref()?)))
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let neighbors: usize = rows.iter().map(|(_, pim)| pim.neighbors_count as usize).sum();
+    let mut table = style.table(&[
+        "Interface",
+        "Address",
+        "DR",
+        ">DR Pri",
+        ">Neighbors",
+        ">Next Hello",
+        "Generation ID",
+    ]);
+    for (name, pim) in &rows {
+        let PimInterface {
+            address,
+            dr,
+            is_dr,
+            dr_priority,
+            generation_id: generation,
+            neighbors_count,
+            next_hello,
+        } = pim;
+        let dr = dr.map(|dr| match is_dr {
+            true => format!("{dr} (this router)"),
+            false => dr.to_string(),
+        });
+        table.row([
+            Cell::new(name),
+            Cell::new(or_nothing(*address)),
+            Cell::new(or_nothing(dr)),
+            Cell::new(dr_priority),
+            Cell::new(neighbors_count),
+            Cell::new(or_nothing(next_hello.map(clock))),
+            Cell::new(or_nothing(generation.map(generation_id))),
+        ]);
+    }
+    format!(
+        "PIM: {}, {}\n{}",
+        plural(rows.len(), "interface", "interfaces"),
+        plural(neighbors, "neighbor", "neighbors"),
+        table.into_text()
+    )
 }
 
 #[cfg(test)]
@@ -79,7 +131,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::api::{IgmpInterface, Interface, Seconds};
+    use crate::api::{IgmpInterface, Seconds};
 
     #[test]
     fn colour_is_only_in_coloured_output() {
@@ -133,6 +185,68 @@ mod tests {
                 "lan0", "up", "10.1.1.1", "native", "v3", "10.1.1.1", "(this", "router)", "00:00:31", "-",
                 "125s", "1"
             ]
+        );
+    }
+
+    #[test]
+    fn interfaces_with_pim_have_a_table_of_their_own() {
+        let plain = Interface {
+            interface_name: "core0".to_owned(),
+            ifindex: Some(5),
+            oper_status: OperStatus::Up,
+            address: Some(Ipv4Addr::new(10, 0, 0, 2)),
+            xdp_mode: Some(XdpModeName::Native),
+            igmp: None,
+            proxy_upstream: false,
+            pim: Some(PimInterface {
+                address: Some(Ipv4Addr::new(10, 0, 0, 2)),
+                dr: Some(Ipv4Addr::new(10, 0, 0, 2)),
+                is_dr: true,
+                dr_priority: 10,
+                generation_id: Some(0x1234_abcd),
+                neighbors_count: 1,
+                next_hello: Some(Seconds::new(21.4)),
+            }),
+        };
+        let mut other_dr = plain.clone();
+        other_dr.interface_name = "lan0".to_owned();
+        if let Some(pim) = &mut other_dr.pim {
+            pim.address = Some(Ipv4Addr::new(10, 1, 1, 1));
+            pim.dr = Some(Ipv4Addr::new(10, 1, 1, 254));
+            pim.is_dr = false;
+            pim.neighbors_count = 2;
+        }
+        let down = Interface {
+            interface_name: "lan1".to_owned(),
+            oper_status: OperStatus::NotPresent,
+            ifindex: None,
+            address: None,
+            xdp_mode: None,
+            pim: Some(PimInterface {
+                address: None,
+                dr: None,
+                is_dr: false,
+                dr_priority: 1,
+                generation_id: None,
+                neighbors_count: 0,
+                next_hello: None,
+            }),
+            ..plain.clone()
+        };
+        let table = Interfaces {
+            interface: vec![plain, other_dr, down],
+        };
+        let text = interfaces(&table, Style::Plain);
+        let (_, pim) = text.split_at(text.find("PIM").expect("a part about PIM"));
+        assert_eq!(
+            pim,
+            "\
+PIM: 3 interfaces, 3 neighbors
+Interface  Address   DR                      DR Pri  Neighbors  Next Hello  Generation ID
+core0      10.0.0.2  10.0.0.2 (this router)      10          1    00:00:21  0x1234abcd
+lan0       10.1.1.1  10.1.1.254                  10          2    00:00:21  0x1234abcd
+lan1       -         -                            1          0           -  -
+"
         );
     }
 }

@@ -4,6 +4,7 @@ mod event;
 mod groups;
 mod interfaces;
 mod joins;
+mod neighbors;
 mod operations;
 mod routes;
 mod statistics;
@@ -14,6 +15,7 @@ pub(super) use event::event;
 pub(super) use groups::groups;
 pub(super) use interfaces::interfaces;
 pub(super) use joins::joins;
+pub(super) use neighbors::neighbors;
 pub(super) use operations::{cleared, reloaded};
 pub(super) use routes::routes;
 pub(super) use statistics::statistics;
@@ -53,6 +55,11 @@ fn named(group: Ipv4Addr) -> String {
         Some(name) => format!("{group} ({name})"),
         None => group.to_string(),
     }
+}
+
+/// A Generation ID as protocol analysers show it.
+fn generation_id(id: u32) -> String {
+    format!("{id:#010x}")
 }
 
 /// How many sources are named before the rest is only counted.

@@ -3,12 +3,16 @@
 use comfy_table::Cell;
 use igmp_wire::Refusal;
 
-use crate::{api::Statistics, ctl::style::Style};
+use super::plural;
+use crate::{
+    api::{InterfaceStatistics, PimStatistics, Statistics},
+    ctl::style::Style,
+};
 
 /// `show statistics`
 pub(in crate::ctl) fn statistics(statistics: &Statistics, style: Style) -> String {
     let Statistics { interface, resyncs } = statistics;
-    let total = |count: fn(&crate::api::InterfaceStatistics) -> u64| interface.iter().map(count).sum::<u64>();
+    let total = |count: fn(&InterfaceStatistics) -> u64| interface.iter().map(count).sum::<u64>();
     let mut text = format!(
         "Total: {} received, {} sent, {} dropped, {resyncs} resyncs, {} packets and {} bytes forwarded\n",
         total(|interface| interface.received.total),
@@ -66,7 +70,59 @@ pub(in crate::ctl) fn statistics(statistics: &Statistics, style: Style) -> Strin
         ]);
     }
     text.push_str(&table.into_text());
+    text.push_str(&pim(interface, style));
     text
+}
+
+/// The messages of interfaces that run PIM, where there are any.
+fn pim(interfaces: &[InterfaceStatistics], style: Style) -> String {
+    let rows: Vec<(&str, &PimStatistics)> = interfaces
+        .iter()
+        .filter_map(|interface| Some((interface.interface_name.as_str(), interface.pim.as_ref()?)))
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let total = |count: fn(&PimStatistics) -> u64| rows.iter().map(|(_, pim)| count(pim)).sum::<u64>();
+    let mut table = style.table(&[
+        "Interface",
+        ">Hellos In",
+        ">Out",
+        ">Joins/Prunes In",
+        ">Out",
+        ">Asserts In",
+        ">Out",
+        "Dropped",
+    ]);
+    for (name, pim) in &rows {
+        let PimStatistics {
+            received,
+            sent,
+            dropped,
+        } = pim;
+        let dropped = match dropped.total() {
+            0 => Cell::new(dropped),
+            _ => style.alarm(dropped),
+        };
+        table.row([
+            Cell::new(name),
+            Cell::new(received.hello),
+            Cell::new(sent.hello),
+            Cell::new(received.join_prune),
+            Cell::new(sent.join_prune),
+            Cell::new(received.assert),
+            Cell::new(sent.assert),
+            dropped,
+        ]);
+    }
+    format!(
+        "PIM: {}, {} received, {} sent, {} dropped\n{}",
+        plural(rows.len(), "interface", "interfaces"),
+        total(|pim| pim.received.total),
+        total(|pim| pim.sent.total),
+        total(|pim| pim.dropped.total()),
+        table.into_text()
+    )
 }
 
 #[cfg(test)]
@@ -74,7 +130,7 @@ mod tests {
     use igmp_wire::abi::InterfaceCounters;
 
     use super::*;
-    use crate::api::{InterfaceStatistics, Sent};
+    use crate::api::{PimDropped, PimMessages, Sent};
 
     #[test]
     fn statistics_name_what_was_dropped() {
@@ -120,6 +176,49 @@ Total: 0 received, 0 sent, 18 dropped, 0 resyncs, 7 packets and 9800 bytes forwa
 Interface  Queries  v1  v2  v3  Leaves  In Kernel  Events  Lost  Sent  Forwarded  Bytes  Dropped
 wan0             0   0   0   0       0          0       0     0     0          0      0  ttl 5, rpf 3, no-members 4
 lan0             0   0   0   0       0          0       0     0     0          7   9800  mtu 6
+"
+        );
+    }
+
+    #[test]
+    fn messages_of_pim_have_a_table_of_their_own() {
+        let messages = |hello, join_prune, assert| PimMessages {
+            total: hello + join_prune + assert,
+            hello,
+            join_prune,
+            assert,
+        };
+        let of = |name, pim| InterfaceStatistics {
+            pim: Some(pim),
+            ..InterfaceStatistics::new(name, &InterfaceCounters::default(), Sent::default())
+        };
+        let core0 = PimStatistics {
+            received: messages(12, 0, 1),
+            sent: messages(10, 6, 0),
+            dropped: PimDropped::default(),
+        };
+        let lan0 = PimStatistics {
+            received: messages(3, 4, 0),
+            sent: messages(8, 0, 0),
+            dropped: PimDropped {
+                checksum: 2,
+                rp: 1,
+                ..PimDropped::default()
+            },
+        };
+        let table = Statistics {
+            interface: vec![of("core0", core0), of("lan0", lan0)],
+            resyncs: 0,
+        };
+        let text = statistics(&table, Style::Plain);
+        let (_, pim) = text.split_at(text.find("PIM").expect("a part about PIM"));
+        assert_eq!(
+            pim,
+            "\
+PIM: 2 interfaces, 20 received, 24 sent, 3 dropped
+Interface  Hellos In  Out  Joins/Prunes In  Out  Asserts In  Out  Dropped
+core0             12   10                0    6           1    0  -
+lan0               3    8                4    0           0    0  checksum 2, rp 1
 "
         );
     }
