@@ -9,6 +9,7 @@
 //! | `seeds`, `rng` | many seeds, and what follows from them |
 //! | `trees_world` | one router with several links and unicast routes |
 //! | `trees_members` | local members |
+//! | `trees_simulation` | whole trees in simulation |
 
 mod bench;
 mod hellos;
@@ -16,6 +17,7 @@ mod links;
 #[path = "../simulation/rng.rs"]
 mod rng;
 mod seeds;
-mod world;
 mod trees_members;
+mod trees_simulation;
 mod trees_world;
+mod world;

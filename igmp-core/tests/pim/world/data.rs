@@ -52,13 +52,14 @@ impl World {
     /// A packet comes in. Answers where it leaves, and tells PIM what the kernel would.
     fn receive(&mut self, router: RouterId, lan: Lan, source: Ipv4Addr, group: Ipv4Addr) -> Vec<InterfaceId> {
         let node = &mut self.nodes[router];
-        let towards = match towards(&node.table, router, source) {
-            Towards::Ways(ways) if ways.len() == 1 => Some(ways[0].interface),
-            _ => None,
+        let is_towards = match towards(&node.table, router, source) {
+            // Which of several ways is meant is not known there.
+            Towards::Ways(ways) => ways.len() > 1 || ways[0].interface == interface(lan),
+            _ => false,
         };
         let fate = node
             .plane
-            .packet(self.now, (group, source), interface(lan), towards);
+            .packet(self.now, (group, source), interface(lan), is_towards);
         if fate.is_told {
             self.say(|| format!("router {router} sees {source} to {group} on link {lan}"));
             let event = PimEvent::Packet {

@@ -83,13 +83,13 @@ impl Plane {
         self.flows.get(&(group, source))?.last_packet
     }
 
-    /// A packet comes in. `towards` is the interface towards its source, if there is a single one.
+    /// A packet comes in, perhaps on the interface towards its source.
     pub(crate) fn packet(
         &mut self,
         now: Instant,
         (group, source): (Ipv4Addr, Ipv4Addr),
         iif: InterfaceId,
-        towards: Option<InterfaceId>,
+        is_towards: bool,
     ) -> Fate {
         let key = (group, Some(source));
         let is_shared = !self.routes.contains_key(&key);
@@ -100,7 +100,7 @@ impl Plane {
         let is_first = known.is_none_or(|flow| flow.generation != self.generation);
         let may = |last: Option<Instant>, spacing| last.is_none_or(|last| now.since(last) >= spacing);
         if route.incoming != Some(iif) {
-            if !route.outgoing.contains(&iif) && towards != Some(iif) {
+            if !route.outgoing.contains(&iif) && !is_towards {
                 return Fate::default();
             }
             let flow = self.flows.entry((group, source)).or_default();
@@ -116,12 +116,13 @@ impl Plane {
         }
         let mut outgoing = route.outgoing.clone();
         outgoing.retain(|&out| out != iif);
-        if outgoing.is_empty() {
+        if route.outgoing.is_empty() {
             if let Some(flow) = self.flows.get_mut(&(group, source)) {
                 flow.generation = self.generation;
             }
             return Fate::default();
         }
+        // Also where nobody else is there: this router may be the one that has asked for the packets of its members there.
         let flow = self.flows.entry((group, source)).or_default();
         flow.generation = self.generation;
         flow.last_packet = Some(now);
