@@ -6,8 +6,12 @@
 //! | `links` | Hellos, neighbours and the Designated Router (§4.3) |
 //! | `trees_world` | one router with several links and unicast routes |
 //! | `trees_members` | local members |
+//! | `trees_downstream` | joins and prunes of downstream neighbours (§4.5.1 to §4.5.3) |
+//! | `trees_upstream` | what upstream neighbours are told (§4.5.4 to §4.5.7) |
 
 mod bench;
 mod links;
+mod trees_downstream;
 mod trees_members;
+mod trees_upstream;
 mod trees_world;
