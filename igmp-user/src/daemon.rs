@@ -56,6 +56,9 @@ pub fn main() -> ExitCode {
         }
     };
     if arguments.check {
+        for sentence in &config.without_effect {
+            eprintln!("warning: {sentence}");
+        }
         return ExitCode::SUCCESS;
     }
     match run(config, arguments.config, arguments.keep_pins) {

@@ -47,6 +47,10 @@ impl Agent {
 
     /// At most `limit` joins from `first` on, in order.
     fn join_rows(&self, now: Instant, first: RoutePosition, limit: usize) -> Vec<Join> {
-        self.proxy_joins(now, first.group, limit)
+        if self.pim.is_running() {
+            self.show_pim_joins(now, first, limit)
+        } else {
+            self.proxy_joins(now, first.group, limit)
+        }
     }
 }

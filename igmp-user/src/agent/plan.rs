@@ -87,6 +87,11 @@ impl Binding {
         self.addresses.first().map(Ipv4Net::addr)
     }
 
+    /// Whether the kernel has a device of its own for it. It has none for a VLAN whose frames are only told by their tags.
+    pub(super) const fn has_device(&self) -> bool {
+        self.vlan == 0 || self.shown_ifindex != self.ifindex
+    }
+
     /// The key of the interface in the kernel's map.
     pub(super) fn key(&self) -> InterfaceKey {
         InterfaceKey {
@@ -163,6 +168,15 @@ impl Plan {
                 None => kernel.by_name(name).map(plain),
             };
             let forwards = config.forwarding != Forwarding::None;
+            if interface.pim.is_some()
+                && let Some(binding) = &binding
+                && !binding.has_device()
+            {
+                plan.remarks.insert(format!(
+                    "PIM does not run on {name}: the kernel has no device for this VLAN, and without one it has no routes that \
+                     lead there"
+                ));
+            }
             let speaks_igmp = interface.igmp.is_some() || interface.proxy_upstream;
             let wanted = Wanted {
                 binding,
@@ -170,7 +184,7 @@ impl Plan {
                 host: interface
                     .proxy_upstream
                     .then(|| HostSide::with_defaults(&config.igmp)),
-                served: speaks_igmp || forwards,
+                served: speaks_igmp || interface.pim.is_some() || forwards,
             };
             plan.interfaces
                 .entry(name.clone())
@@ -323,6 +337,23 @@ mod tests {
         let parent = &plan.interfaces["lan0"];
         assert!(parent.served && parent.igmp.is_none());
         assert_eq!(plan.attachments.keys().copied().collect::<Vec<_>>(), [4]);
+    }
+
+    #[test]
+    fn pim_needs_a_device_of_the_kernel() {
+        let config = config(
+            "forwarding = \"none\"\n[interfaces.\"lan0.7\"]\nparent = \"lan0\"\nvlan = 7\npim = {}\n[interfaces.lan0.pim]\n",
+        );
+        let lan0 = link(4, "lan0", &["10.1.1.1/24"]);
+        let plan = Plan::new(&config, &Snapshot::from_iter([lan0.clone()]));
+        assert!(plan.interfaces["lan0"].served && plan.interfaces["lan0.7"].served);
+        let remarks: Vec<&String> = plan.remarks.iter().collect();
+        assert!(matches!(remarks[..], [remark] if remark.contains("lan0.7")));
+
+        let mut device = link(9, "lan0.7", &["10.7.0.1/24"]);
+        device.vlan = Some(VlanOf { parent: 4, id: 7 });
+        let plan = Plan::new(&config, &Snapshot::from_iter([lan0, device]));
+        assert!(plan.remarks.is_empty());
     }
 
     #[test]

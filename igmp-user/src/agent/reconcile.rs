@@ -91,9 +91,11 @@ impl Agent {
         for name in &names {
             self.let_go(name);
         }
+        self.withdraw_pim();
         for name in &names {
             self.serve(name);
         }
+        self.reconcile_pim();
         self.reconcile_proxy();
         self.reconcile_forwarding();
         self.carry_out(clock::now());

@@ -54,6 +54,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// `[pim]`: what holds for PIM on all interfaces. It runs on those that have [`Interface::pim`].
     pub pim: PimConfig,
+    /// What the file asks for and is not done, one sentence each.
+    pub without_effect: Vec<String>,
 }
 
 /// `[interfaces.NAME]`.
@@ -171,16 +173,5 @@ impl Config {
     /// Whether PIM runs on any interface. Then it decides where multicast data goes.
     pub fn has_pim(&self) -> bool {
         self.interfaces.values().any(|interface| interface.pim.is_some())
-    }
-
-    /// What the file asks for and this version does not do yet, one sentence each.
-    pub fn not_in_this_version(&self) -> Vec<String> {
-        let mut sentences = Vec::new();
-        if let Some(listen) = self.metrics_listen {
-            sentences.push(format!(
-                "metrics-listen = \"{listen}\": this version exports no metrics"
-            ));
-        }
-        sentences
     }
 }

@@ -85,7 +85,7 @@ impl Agent {
     }
 
     /// The interfaces as the kernel's routes name them.
-    pub(super) fn ways(&self) -> Ways {
+    pub(in crate::agent) fn ways(&self) -> Ways {
         let mut ways = Ways::default();
         let mut devices = BTreeMap::new();
         for (name, served) in &self.interfaces {
