@@ -9,9 +9,25 @@ const EVENT_BURST: u32 = 20_000;
 /// Nanoseconds in which one more event is allowed.
 const EVENT_SPACING: u64 = 1_000_000_000 / EVENT_RATE;
 
-/// Takes a token, if there is one. CPUs that do so at once may take the same one, which lets a few more events through.
+/// What events about multicast data leave to others, of which a querier is one.
+const EVENT_RESERVE: u32 = EVENT_BURST / 2;
+
+/// Takes a token for an event about multicast data, if there are enough.
+#[inline(always)]
+pub(crate) fn take_spare_token(usage: *mut InterfaceUsage, now: u64) -> bool {
+    take_token_above(usage, now, EVENT_RESERVE)
+}
+
+/// Takes a token, if there is one.
 #[inline(always)]
 pub(crate) fn take_token(usage: *mut InterfaceUsage, now: u64) -> bool {
+    take_token_above(usage, now, 0)
+}
+
+/// Takes a token, if there are more than these. CPUs that do so at once may take the same one, which lets a few more events
+/// through.
+#[inline(always)]
+fn take_token_above(usage: *mut InterfaceUsage, now: u64, reserve: u32) -> bool {
     // SAFETY: the pointer is to a value of an array map, which lives as long as the program. The two fields are read and
     // written as single words.
     unsafe {
@@ -28,10 +44,8 @@ pub(crate) fn take_token(usage: *mut InterfaceUsage, now: u64) -> bool {
                 sum as u32
             };
         }
-        if left == 0 {
-            return false;
-        }
-        tokens.write_volatile(left - 1);
-        true
+        let is_enough = left > reserve;
+        tokens.write_volatile(if is_enough { left - 1 } else { left });
+        is_enough
     }
 }

@@ -56,6 +56,9 @@ pub fn main() -> ExitCode {
         }
     };
     if arguments.check {
+        for sentence in &config.without_effect {
+            eprintln!("warning: {sentence}");
+        }
         return ExitCode::SUCCESS;
     }
     match run(config, arguments.config, arguments.keep_pins) {
@@ -155,6 +158,10 @@ async fn serve(config: Config, config_path: PathBuf, keep_pins: bool) -> anyhow:
         })
         .await;
 
+    // The next igmpd would have to ask for all of it again.
+    if outcome.is_ok() && !keep_pins {
+        agent.leave_upstream().await;
+    }
     // Nobody is left who would look at the value after the server has ended.
     let _ = stop.send(true);
     if timeout(FAREWELL, server).await.is_err() {

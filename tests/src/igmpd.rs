@@ -13,7 +13,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Monitor, Namespace, Network, PATIENCE,
-    json::{Group, Groups, Igmp, Interface, InterfaceStatistics, Interfaces, Route, Routes, Statistics},
+    json::{
+        Group, Groups, Igmp, Interface, InterfaceStatistics, Interfaces, Join, Joins, Neighbor, Neighbors,
+        Pim, Route, Routes, Statistics,
+    },
     process::{self, Process, texts},
     wait_for,
 };
@@ -248,6 +251,64 @@ impl Igmpd {
         self.interface(name)
             .igmp
             .unwrap_or_else(|| panic!("IGMP is off on {name}"))
+    }
+
+    /// PIM on one interface.
+    #[track_caller]
+    pub fn pim(&self, name: &str) -> Pim {
+        self.interface(name)
+            .pim
+            .unwrap_or_else(|| panic!("PIM is off on {name}"))
+    }
+
+    /// `show neighbors`.
+    #[track_caller]
+    pub fn neighbors(&self) -> Vec<Neighbor> {
+        self.show::<Neighbors>(&["show", "neighbors"]).neighbor
+    }
+
+    /// `show joins`.
+    #[track_caller]
+    pub fn joins(&self) -> Vec<Join> {
+        self.show::<Joins>(&["show", "joins"]).join
+    }
+
+    /// Waits until these are the neighbors on an interface, in the order of their addresses.
+    #[track_caller]
+    pub fn wait_neighbors(&self, interface: &str, timeout: Duration, expected: &[Ipv4Addr]) {
+        wait_for(&format!("the neighbors to be {expected:?}"), timeout, || {
+            let all = self.neighbors();
+            let found = all
+                .iter()
+                .filter(|neighbor| neighbor.interface_name == interface)
+                .map(|neighbor| neighbor.address);
+            if found.eq(expected.iter().copied()) {
+                Ok(())
+            } else {
+                Err(format!("{all:?}"))
+            }
+        });
+    }
+
+    /// Waits until what is asked of upstream peers for a source, or with `*` for the group, is as `wanted` says;
+    /// `None` where nothing is.
+    #[track_caller]
+    pub fn wait_join(
+        &self,
+        what: &str,
+        timeout: Duration,
+        (source, group): (&str, Ipv4Addr),
+        wanted: impl Fn(Option<&Join>) -> bool,
+    ) {
+        wait_for(&format!("({source},{group}) {what}"), timeout, || {
+            let all = self.joins();
+            let mut of_group = all.iter().filter(|join| join.group_address == group);
+            if wanted(of_group.clone().find(|join| join.source_address == source)) {
+                Ok(())
+            } else {
+                Err(format!("{:?} of {} joins", of_group.next(), all.len()))
+            }
+        });
     }
 
     /// `show routes`.

@@ -101,7 +101,7 @@ pub struct Interface {
     pub proxy_upstream: bool,
     /// PIM, where it is enabled.
     #[serde(deserialize_with = "nullable")]
-    pub pim: Option<serde_json::Value>,
+    pub pim: Option<Pim>,
 }
 
 /// IGMP on an interface.
@@ -129,6 +129,96 @@ pub struct Igmp {
     pub groups_count: u32,
 }
 
+/// PIM on an interface.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pim {
+    /// The primary address.
+    #[serde(deserialize_with = "nullable")]
+    pub address: Option<Ipv4Addr>,
+    /// The designated router.
+    #[serde(deserialize_with = "nullable")]
+    pub dr: Option<Ipv4Addr>,
+    /// Whether this router is it.
+    pub is_dr: bool,
+    /// This router's DR priority.
+    pub dr_priority: u32,
+    /// The generation ID that neighbors are told.
+    pub generation_id: u32,
+    /// Neighbors.
+    pub neighbors_count: u32,
+    /// Seconds until the next Hello.
+    #[serde(deserialize_with = "nullable")]
+    pub next_hello: Option<f64>,
+}
+
+/// `show neighbors`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Neighbors {
+    /// Sorted by interface name, then address.
+    pub neighbor: Vec<Neighbor>,
+}
+
+/// Another PIM router on an interface.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Neighbor {
+    /// The interface.
+    pub interface_name: String,
+    /// Its primary address.
+    pub address: Ipv4Addr,
+    /// Its DR priority, where it tells one.
+    #[serde(deserialize_with = "nullable")]
+    pub dr_priority: Option<u32>,
+    /// Its generation ID, where it tells one.
+    #[serde(deserialize_with = "nullable")]
+    pub generation_id: Option<u32>,
+    /// Seconds that it stays without another Hello.
+    pub hold_time: u16,
+    /// Seconds left of them, `None` where it stays for ever.
+    #[serde(deserialize_with = "nullable")]
+    pub expire: Option<f64>,
+    /// Seconds since it came.
+    pub up_time: f64,
+}
+
+/// `show joins`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Joins {
+    /// Sorted by group, then source.
+    pub join: Vec<Join>,
+}
+
+/// What is asked of an upstream peer.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Join {
+    /// `pim` or `igmp-proxy`.
+    pub protocol: String,
+    /// The source, or `*`.
+    pub source_address: String,
+    /// The group.
+    pub group_address: Ipv4Addr,
+    /// The interface towards the source or the RP.
+    #[serde(deserialize_with = "nullable")]
+    pub interface_name: Option<String>,
+    /// Who is asked.
+    #[serde(deserialize_with = "nullable")]
+    pub upstream_neighbor: Option<Ipv4Addr>,
+    /// How far it has been asked: `joined`, `pruned` and so on.
+    pub state: String,
+    /// Seconds since it is wanted.
+    pub up_time: f64,
+    /// The filter mode that is reported; of the proxy alone.
+    #[serde(default)]
+    pub filter_mode: Option<FilterMode>,
+    /// The sources that are reported; of the proxy alone.
+    #[serde(default)]
+    pub source_list: Option<Vec<Ipv4Addr>>,
+}
+
 /// `show statistics`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -147,7 +237,7 @@ pub struct InterfaceStatistics {
     pub interface_name: String,
     /// Messages received, by what they are.
     pub received: Received,
-    /// Queries sent.
+    /// Messages sent.
     pub sent: Sent,
     /// Packets refused, by reason.
     pub dropped: BTreeMap<String, u64>,
@@ -185,7 +275,7 @@ pub struct Received {
     pub leave: u64,
 }
 
-/// Queries sent.
+/// Messages sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sent {
@@ -197,6 +287,18 @@ pub struct Sent {
     pub group_query: u64,
     /// Group-and-Source-Specific Queries.
     pub group_source_query: u64,
+    /// Version 1 reports.
+    #[serde(default)]
+    pub report_v1: u64,
+    /// Version 2 reports.
+    #[serde(default)]
+    pub report_v2: u64,
+    /// Version 3 reports.
+    #[serde(default)]
+    pub report_v3: u64,
+    /// Version 2 Leaves.
+    #[serde(default)]
+    pub leave: u64,
 }
 
 /// `show routes`.

@@ -11,9 +11,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`network`], [`namespace`], [`switch`], [`lan`] | namespaces, links between them, bridges |
+//! | [`network`], [`namespace`], [`switch`], [`lan`], [`topology`] | namespaces, links between them, bridges, routers |
 //! | [`host`], [`filter`] | real sockets that join, leave and filter sources |
-//! | [`packet`], [`raw`], [`capture`], [`refusal`] | packets made by hand, sent, seen and refused |
+//! | [`packet`], [`pim`], [`raw`], [`capture`], [`refusal`] | packets made by hand, sent, seen and refused |
+//! | [`recording`] | what a router sends, judged by tshark |
 //! | [`igmpd`], [`json`], [`monitor`] | the programs under test, and what they print, by the letter |
 //! | [`stream`] | multicast data: senders, receivers, taps, and a network for them |
 //! | [`frr`] | FRRouting's pimd as another router |
@@ -32,11 +33,14 @@ pub mod monitor;
 pub mod namespace;
 pub mod network;
 pub mod packet;
+pub mod pim;
 pub mod process;
 pub mod raw;
+pub mod recording;
 pub mod refusal;
 pub mod stream;
 pub mod switch;
+pub mod topology;
 pub mod wait;
 
 pub use capture::Capture;
@@ -49,5 +53,7 @@ pub use namespace::Namespace;
 pub use network::Network;
 pub use packet::Packet;
 pub use raw::RawSocket;
+pub use recording::Recording;
 pub use switch::Switch;
+pub use topology::Topology;
 pub use wait::{PATIENCE, wait_for};

@@ -1,4 +1,4 @@
-//! IGMP packets made by hand, right or wrong in any field.
+//! IGMP packets made by hand, right or wrong in any field; those of [PIM](crate::pim) are made of them.
 //!
 //! This is not the parser and emitter of the product: a fault of theirs must not hide here as its own counterpart.
 
@@ -20,8 +20,8 @@ pub const ALLOW: u8 = 5;
 /// See [`IS_IN`].
 pub const BLOCK: u8 = 6;
 
-/// An IPv4 packet with an IGMP message. [`Packet::frame`] fills in lengths and checksums as they should be, unless they
-/// were given.
+/// An IPv4 packet with an IGMP or PIM message. [`Packet::frame`] fills in lengths and checksums as they should be, unless
+/// they were given.
 #[derive(Clone, Debug)]
 pub struct Packet {
     /// VLAN IDs of the tags, the outer one first.
@@ -32,6 +32,8 @@ pub struct Packet {
     pub destination: Ipv4Addr,
     /// IP time to live.
     pub ttl: u8,
+    /// IP protocol.
+    pub protocol: u8,
     /// IP options, a multiple of four bytes.
     pub options: Vec<u8>,
     /// The 16 bits with the fragment flags and offset.
@@ -40,7 +42,7 @@ pub struct Packet {
     pub total_len: Option<u16>,
     /// What to add to the right checksum of the IP header.
     pub header_checksum_error: u16,
-    /// The IGMP message. Its checksum is in bytes 2 and 3.
+    /// The message. Its checksum is in bytes 2 and 3.
     pub message: Vec<u8>,
     /// What to add to the right checksum of the message.
     pub checksum_error: u16,
@@ -54,6 +56,7 @@ impl Packet {
             source: source.into(),
             destination: destination.into(),
             ttl: 1,
+            protocol: 2,
             options: ROUTER_ALERT.to_vec(),
             fragment: 0,
             total_len: None,
@@ -133,7 +136,7 @@ impl Packet {
         header.extend(total.to_be_bytes());
         header.extend([0, 0]);
         header.extend(self.fragment.to_be_bytes());
-        header.extend([self.ttl, 2, 0, 0]);
+        header.extend([self.ttl, self.protocol, 0, 0]);
         header.extend(self.source.octets());
         header.extend(self.destination.octets());
         header.extend(&self.options);
@@ -151,7 +154,7 @@ impl Packet {
 }
 
 /// A group record of a version 3 report (RFC 9776 §4.2.4).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The record type.
     pub kind: u8,
@@ -172,6 +175,36 @@ impl Record {
             sources: sources.to_vec(),
             auxiliary: Vec::new(),
         }
+    }
+
+    /// The records of a version 3 report, from its type on. `None` where it does not hold together, and where its count and
+    /// its length do not agree.
+    pub fn parse_all(message: &[u8]) -> Option<Vec<Self>> {
+        let (header, mut rest) = message.split_first_chunk::<8>()?;
+        let [0x22, _, _, _, _, _, high, low] = *header else {
+            return None;
+        };
+        let mut records = Vec::new();
+        for _ in 0..u16::from_be_bytes([high, low]) {
+            let ([kind, words, high, low, a, b, c, d], behind) = rest.split_first_chunk::<8>()?;
+            let sources = usize::from(u16::from_be_bytes([*high, *low]));
+            let (sources, behind) = behind.split_at_checked(sources * 4)?;
+            let (auxiliary, behind) = behind.split_at_checked(usize::from(*words) * 4)?;
+            let numbers = |bytes: &[u8]| -> Vec<u32> {
+                bytes
+                    .chunks_exact(4)
+                    .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
+                    .collect()
+            };
+            records.push(Self {
+                kind: *kind,
+                group: Ipv4Addr::new(*a, *b, *c, *d),
+                sources: numbers(sources).into_iter().map(Ipv4Addr::from_bits).collect(),
+                auxiliary: numbers(auxiliary),
+            });
+            rest = behind;
+        }
+        rest.is_empty().then_some(records)
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -243,6 +276,21 @@ mod tests {
         for (packet, message) in cases {
             assert_eq!(hex(&packet.message_with_checksum()), message);
         }
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let mut second = Record::new(
+            IS_IN,
+            [232, 1, 2, 3],
+            &[[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],
+        );
+        second.auxiliary = vec![7];
+        let records = vec![Record::new(TO_EX, [239, 1, 2, 3], &[]), second];
+        let message = Packet::v3_report([10, 0, 0, 1], &records).message;
+        assert_eq!(Record::parse_all(&message), Some(records));
+        assert_eq!(Record::parse_all(&message[..message.len() - 1]), None);
+        assert_eq!(Record::parse_all(&[&message[..], &[0]].concat()), None);
     }
 
     #[test]

@@ -53,7 +53,6 @@ use self::{
     compatibility::OlderQueriers,
     membership::Membership,
     pace::{MESSAGE, PACKET, Pace},
-
     responses::Responses,
     round::Round,
 };

@@ -210,7 +210,12 @@ impl Pim {
 
     /// Says goodbye on all interfaces, for a clean end: Hellos with hold time 0 (RFC 7761 §4.3.1), after prunes of what
     /// was joined.
-    pub fn close(&mut self, now: Instant, surroundings: &mut impl Surroundings, actions: &mut Vec<PimAction>) {
+    pub fn close(
+        &mut self,
+        now: Instant,
+        surroundings: &mut impl Surroundings,
+        actions: &mut Vec<PimAction>,
+    ) {
         let Self {
             config,
             random,
@@ -252,12 +257,7 @@ impl Pim {
 
     /// What is asked of upstream neighbours, from `from` on, ascending, at most `limit` entries. (\*,G) comes before its
     /// sources.
-    pub fn joins(
-        &self,
-        now: Instant,
-        from: (Ipv4Addr, Option<Ipv4Addr>),
-        limit: usize,
-    ) -> Vec<PimJoinView> {
+    pub fn joins(&self, now: Instant, from: (Ipv4Addr, Option<Ipv4Addr>), limit: usize) -> Vec<PimJoinView> {
         self.trees.joins(now, from, limit, &self.links)
     }
 

@@ -78,7 +78,7 @@ fn forward(
     local: bool,
 ) -> Result<i32, Refusal> {
     let header = data::judge(packet, HEADER_LEN, packet.len() as usize, config)?;
-    let way = route::find(config, header.source, header.group)?;
+    let way = route::find::<true>(config, header.source, header.group)?;
     if header.ttl <= 1 {
         return Err(Refusal::Ttl);
     }

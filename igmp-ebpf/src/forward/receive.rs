@@ -78,7 +78,10 @@ fn forward(
     if !address::is_multicast(header.group) {
         return Err(Refusal::Malformed);
     }
-    let way = route::find(config, header.source, header.group)?;
+    let way = route::find::<false>(config, header.source, header.group)?;
+    if way.for_stack {
+        return Ok(XDP_PASS);
+    }
     if header.ttl <= 1 {
         return Err(Refusal::Ttl);
     }

@@ -6,7 +6,7 @@ use igmp_core::{Action, Event, Found, Instant, Notification, NotificationKind, R
 use igmp_wire::abi::{GroupKey, SourceKey};
 use tracing::{error, warn};
 
-use super::{Agent, query, translate};
+use super::{Agent, forwarding::Incoming, query, translate};
 use crate::kernel::{Applied, MapChange};
 
 impl Agent {
@@ -14,6 +14,12 @@ impl Agent {
     ///
     /// The kernel's maps are first: a host that answers a query must find them as the core thinks they are.
     pub(super) fn carry_out(&mut self, now: Instant) {
+        self.carry_out_all(now);
+        self.run_pim();
+        self.tell_upstream();
+    }
+
+    fn carry_out_all(&mut self, now: Instant) {
         self.kernel.forget_times();
         // Of reports after the first of its decisions the core may not know.
         let now = self.began.take().map_or(now, |began| began.min(now));
@@ -49,15 +55,18 @@ impl Agent {
         }
         // Routes change because of what members of their groups did, which is told before.
         let mut reasons: HashMap<Ipv4Addr, Reason> = HashMap::new();
+        let has_pim = self.pim.is_running();
         for action in actions {
             match action {
+                // What members want is told to PIM, and its routes hold.
+                Action::SetRoute { .. } | Action::RemoveRoute { .. } if has_pim => {}
                 Action::SetRoute {
                     group,
                     source,
                     outgoing,
                 } => {
                     let reason = reasons.get(&group).copied().unwrap_or(Reason::Report);
-                    self.set_route(now, group, source, &outgoing, reason);
+                    self.set_route(now, (group, source), Incoming::Rpf, &outgoing, reason);
                 }
                 Action::RemoveRoute { group, source } => {
                     let reason = reasons.get(&group).copied().unwrap_or(Reason::Leave);
@@ -67,6 +76,7 @@ impl Agent {
                 Action::Notify(notification) => {
                     if let Some(group) = notification.group {
                         reasons.insert(group, notification.reason);
+                        self.pim.note_reason(group, notification.reason);
                     }
                     self.querier_changed |= notification.kind == NotificationKind::QuerierChanged;
                     self.notify(&notification);

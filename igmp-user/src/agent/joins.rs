@@ -45,8 +45,12 @@ impl Agent {
         page
     }
 
-    /// At most `limit` joins from `first` on, in order. This version has nobody to ask.
-    fn join_rows(&self, _now: Instant, _first: RoutePosition, _limit: usize) -> Vec<Join> {
-        Vec::new()
+    /// At most `limit` joins from `first` on, in order.
+    fn join_rows(&self, now: Instant, first: RoutePosition, limit: usize) -> Vec<Join> {
+        if self.pim.is_running() {
+            self.show_pim_joins(now, first, limit)
+        } else {
+            self.proxy_joins(now, first.group, limit)
+        }
     }
 }

@@ -13,6 +13,8 @@
 //! | `actions` | what the core wants done |
 //! | `resync` | groups that the core was not told of |
 //! | `forwarding` | routes, and who carries packets along them |
+//! | `pim` | PIM: its messages, neighbours and joins, and the routes that follow |
+//! | `proxy` | the host side of an IGMP proxy |
 //! | `limits` | telling operators of refusals |
 //! | `requests`, `joins`, `reload` | what operators ask for |
 
@@ -21,7 +23,9 @@ mod clock;
 mod forwarding;
 mod joins;
 mod limits;
+mod pim;
 mod plan;
+mod proxy;
 mod query;
 mod reconcile;
 mod reload;
@@ -59,8 +63,8 @@ use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::Forwarding, reconcile::Attached, served::Served, signals::Received, slots::Slots,
-    throttle::Throttle,
+    forwarding::Forwarding, pim::PimSide, proxy::Proxy, reconcile::Attached, served::Served,
+    signals::Received, slots::Slots, throttle::Throttle,
 };
 use crate::{
     api::MonitorEvent,
@@ -85,7 +89,7 @@ pub struct Parts {
     pub config_path: PathBuf,
     /// The loaded programs and maps.
     pub kernel: Kernel,
-    /// Where queries leave.
+    /// Where queries and reports leave.
     pub packets: PacketSocket,
     /// Where operators hear of events.
     pub monitor: broadcast::Sender<Arc<MonitorEvent>>,
@@ -151,6 +155,10 @@ pub struct Agent {
     arrivals: Option<forwarding::Arrivals>,
     /// Whether an interface has another querier since forwarding last heard of it.
     querier_changed: bool,
+    /// PIM.
+    pim: PimSide,
+    /// The host side of a proxy.
+    proxy: Proxy,
 }
 
 impl Agent {
@@ -197,6 +205,8 @@ impl Agent {
             forwarding,
             arrivals: Some(arrivals),
             querier_changed: false,
+            pim: PimSide::new(),
+            proxy: Proxy::new(),
         })
     }
 
@@ -218,11 +228,12 @@ impl Agent {
             Some(fd) => Some(readiness::of(fd?, Interest::READABLE)?),
             None => None,
         };
-        for sentence in self.config.not_in_this_version() {
+        for sentence in &self.config.without_effect {
             warn!("{sentence}");
         }
 
-        let Some(mut arrivals) = self.arrivals.take() else {
+        let (Some(mut arrivals), Some(mut pim_messages)) = (self.arrivals.take(), self.pim.take_received())
+        else {
             return Err(io::Error::other("the agent runs only once"));
         };
         self.snapshot = interfaces.borrow_and_update().clone();
@@ -282,6 +293,11 @@ impl Agent {
                 }
                 Some(answer) = arrivals.answers.recv() => self.take_answer(answer),
                 Some(reading) = arrivals.readings.recv() => self.take_reading(reading),
+                Some(message) = pim_messages.recv() => {
+                    self.take_pim(message, &mut pim_messages);
+                    self.serve_timers();
+                    yield_now().await;
+                }
                 request = requests.recv() => {
                     if let Some(request) = request {
                         self.answer(request);
@@ -298,8 +314,11 @@ impl Agent {
         }
     }
 
-    /// Lets go of the kernel; see [`Kernel::release`].
-    pub fn release(self, keep_pins: bool) {
+    /// Lets go of the kernel; see [`Kernel::release`]. Unless another agent takes over, neighbours hear of it.
+    pub fn release(mut self, keep_pins: bool) {
+        if !keep_pins {
+            self.close_pim();
+        }
         self.kernel.release(keep_pins);
     }
 
@@ -327,20 +346,35 @@ impl Agent {
     fn drain_batch(&mut self) -> usize {
         let mut events = Vec::new();
         let mut unlocated = BTreeSet::new();
+        let mut packets = Vec::new();
         let taken = self.kernel.drain_events(EVENT_BATCH, &mut |event, sources| {
-            if event.kind == EventKind::Source as u8 {
-                unlocated.insert(Ipv4Addr::from_bits(event.sender));
+            match EventKind::from_code(event.kind) {
+                Some(EventKind::Source) => {
+                    unlocated.insert(Ipv4Addr::from_bits(event.sender));
+                }
+                Some(EventKind::Flow | EventKind::WrongInterface) => packets.push((
+                    event.slot,
+                    Ipv4Addr::from_bits(event.sender),
+                    Ipv4Addr::from_bits(event.group),
+                )),
+                _ => {}
             }
             events.extend(translate::event(&event, sources));
         });
         if !unlocated.is_empty() {
             self.ask_for(unlocated);
         }
+        for (slot, source, group) in packets {
+            self.pim_packet(slot, source, group);
+        }
         // Read after the events, so that none is later.
         let now = clock::now();
+        let upstream = self.upstream();
         for event in events {
-            self.router
-                .handle(now, event, &mut self.kernel, &mut self.actions);
+            if let Some(event) = self.hear_upstream(now, upstream, event) {
+                self.router
+                    .handle(now, event, &mut self.kernel, &mut self.actions);
+            }
         }
         self.carry_out(now);
         taken
@@ -371,6 +405,8 @@ impl Agent {
             kernel.next_removal(),
             *scan_at,
             self.forwarding.poll_timeout(),
+            self.pim.poll_timeout(),
+            self.proxy.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -387,6 +423,8 @@ impl Agent {
         self.carry_out(now);
         self.finish_removals(now);
         self.serve_forwarding(now);
+        self.serve_pim(clock::now());
+        self.serve_proxy(clock::now());
         if self.scan_at.is_some_and(|due| due <= now) {
             self.scan();
         }

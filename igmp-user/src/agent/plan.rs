@@ -5,6 +5,7 @@ use std::{
     net::Ipv4Addr,
 };
 
+use igmp_core::HostConfig;
 use igmp_wire::abi::{self, InterfaceFlags, InterfaceKey, MAX_PREFIXES, Prefix};
 use ipnet::Ipv4Net;
 
@@ -20,8 +21,19 @@ pub(super) struct Wanted {
     pub(super) binding: Option<Binding>,
     /// How the router side runs there, if it does.
     pub(super) igmp: Option<Igmp>,
+    /// How the host side of a proxy runs there, if it does.
+    pub(super) host: Option<HostSide>,
     /// Whether the interface needs a slot: it speaks IGMP, or carries a VLAN that does.
     pub(super) served: bool,
+}
+
+/// How the host side runs on the upstream interface of a proxy.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct HostSide {
+    /// What the protocol needs to know.
+    pub(super) protocol: HostConfig,
+    /// Version 2 and 3 messages without the Router Alert option are refused.
+    pub(super) require_router_alert: bool,
 }
 
 /// Where frames of an interface are received and sent.
@@ -75,6 +87,11 @@ impl Binding {
         self.addresses.first().map(Ipv4Net::addr)
     }
 
+    /// Whether the kernel has a device of its own for it. It has none for a VLAN whose frames are only told by their tags.
+    pub(super) const fn has_device(&self) -> bool {
+        self.vlan == 0 || self.shown_ifindex != self.ifindex
+    }
+
     /// The key of the interface in the kernel's map.
     pub(super) fn key(&self) -> InterfaceKey {
         InterfaceKey {
@@ -85,7 +102,7 @@ impl Binding {
     }
 
     /// What the XDP program is told. IGMP is processed only where `active`.
-    pub(super) fn kernel_config(&self, slot: u32, igmp: Option<&Igmp>, active: bool) -> abi::InterfaceConfig {
+    pub(super) fn kernel_config(&self, slot: u32, wanted: &Wanted, active: bool) -> abi::InterfaceConfig {
         let mut config = abi::InterfaceConfig {
             slot,
             ..abi::InterfaceConfig::default()
@@ -97,7 +114,19 @@ impl Binding {
             };
         }
         config.prefix_count = self.addresses.len().min(MAX_PREFIXES) as u32;
-        let Some(igmp) = igmp else { return config };
+        if let Some(host) = &wanted.host {
+            // A host looks at queries of all versions, and at reports not at all unless they are as old as itself.
+            config.version = 3;
+            for (on, flag) in [
+                (active, InterfaceFlags::HOST),
+                (host.require_router_alert, InterfaceFlags::REQUIRE_ROUTER_ALERT),
+            ] {
+                if on {
+                    config.flags |= flag;
+                }
+            }
+        }
+        let Some(igmp) = &wanted.igmp else { return config };
         config.version = igmp.protocol.version.into();
         config.max_groups = igmp.protocol.max_groups;
         config.max_group_sources = igmp.protocol.max_group_sources;
@@ -114,6 +143,21 @@ impl Binding {
     }
 }
 
+impl HostSide {
+    /// An upstream interface has no table of its own, and goes by the defaults of all interfaces.
+    fn with_defaults(igmp: &Igmp) -> Self {
+        Self {
+            protocol: HostConfig {
+                version: igmp.protocol.version,
+                robustness_variable: igmp.protocol.robustness_variable,
+                query_interval: igmp.protocol.query_interval,
+                ..HostConfig::default()
+            },
+            require_router_alert: igmp.require_router_alert,
+        }
+    }
+}
+
 impl Plan {
     /// Makes the plan.
     pub(super) fn new(config: &Config, kernel: &Snapshot) -> Self {
@@ -124,16 +168,32 @@ impl Plan {
                 None => kernel.by_name(name).map(plain),
             };
             let forwards = config.forwarding != Forwarding::None;
-            let served = interface.igmp.is_some() || forwards;
+            if interface.pim.is_some()
+                && let Some(binding) = &binding
+                && !binding.has_device()
+            {
+                plan.remarks.insert(format!(
+                    "PIM does not run on {name}: the kernel has no device for this VLAN, and without one it has no routes that \
+                     lead there"
+                ));
+            }
+            let speaks_igmp = interface.igmp.is_some() || interface.proxy_upstream;
+            let wanted = Wanted {
+                binding,
+                igmp: interface.igmp.clone(),
+                host: interface
+                    .proxy_upstream
+                    .then(|| HostSide::with_defaults(&config.igmp)),
+                served: speaks_igmp || interface.pim.is_some() || forwards,
+            };
             plan.interfaces
                 .entry(name.clone())
-                .and_modify(|wanted| wanted.igmp.clone_from(&interface.igmp))
-                .or_insert(Wanted {
-                    binding,
-                    igmp: interface.igmp.clone(),
-                    served,
-                });
-            if interface.igmp.is_some() || config.forwarding == Forwarding::Xdp {
+                .and_modify(|carrier| {
+                    carrier.igmp.clone_from(&wanted.igmp);
+                    carrier.host.clone_from(&wanted.host);
+                })
+                .or_insert(wanted);
+            if speaks_igmp || config.forwarding == Forwarding::Xdp {
                 plan.carrier(name, interface, config, kernel);
             }
         }
@@ -180,10 +240,9 @@ impl Plan {
                 .and_modify(|wanted| wanted.served = true)
                 .or_insert(Wanted {
                     binding: link.map(plain),
-                    igmp: config
-                        .interfaces
-                        .get(carrier)
-                        .and_then(|parent| parent.igmp.clone()),
+                    // Where it speaks IGMP itself, its own turn comes.
+                    igmp: None,
+                    host: None,
                     served: true,
                 });
         }
@@ -281,6 +340,23 @@ mod tests {
     }
 
     #[test]
+    fn pim_needs_a_device_of_the_kernel() {
+        let config = config(
+            "forwarding = \"none\"\n[interfaces.\"lan0.7\"]\nparent = \"lan0\"\nvlan = 7\npim = {}\n[interfaces.lan0.pim]\n",
+        );
+        let lan0 = link(4, "lan0", &["10.1.1.1/24"]);
+        let plan = Plan::new(&config, &Snapshot::from_iter([lan0.clone()]));
+        assert!(plan.interfaces["lan0"].served && plan.interfaces["lan0.7"].served);
+        let remarks: Vec<&String> = plan.remarks.iter().collect();
+        assert!(matches!(remarks[..], [remark] if remark.contains("lan0.7")));
+
+        let mut device = link(9, "lan0.7", &["10.7.0.1/24"]);
+        device.vlan = Some(VlanOf { parent: 4, id: 7 });
+        let plan = Plan::new(&config, &Snapshot::from_iter([lan0, device]));
+        assert!(plan.remarks.is_empty());
+    }
+
+    #[test]
     fn the_device_of_a_vlan_lends_its_address() {
         let config = config(
             "[interfaces.\"lan0.7\"]\nparent = \"lan0\"\nvlan = 7\naddress = \"10.7.0.1/24\"\nigmp = {}\n\
@@ -306,19 +382,47 @@ mod tests {
         assert_eq!(plan.remarks.len(), 1);
     }
 
+    /// An upstream interface hears queries whoever carries data, and goes by `[igmp]`.
+    #[test]
+    fn an_upstream_interface_is_attached_to_even_where_nothing_is_forwarded() {
+        let config = config(
+            "forwarding = \"none\"\n[igmp]\nversion = 2\nrobustness-variable = 3\nrequire-router-alert = false\n\
+             [interfaces.wan0]\nproxy-upstream = true\n[interfaces.lan0]\n",
+        );
+        let kernel = Snapshot::from_iter([link(4, "wan0", &["10.0.0.1/24"]), link(5, "lan0", &[])]);
+        let plan = Plan::new(&config, &kernel);
+        let wan0 = &plan.interfaces["wan0"];
+        let host = wan0.host.as_ref().expect("a host side");
+        assert_eq!((host.protocol.version, host.protocol.robustness_variable), (2, 3));
+        assert!(wan0.served && wan0.igmp.is_none() && !host.require_router_alert);
+        assert!(!plan.interfaces["lan0"].served);
+        assert_eq!(plan.attachments.keys().copied().collect::<Vec<_>>(), [4]);
+    }
+
     #[test]
     fn the_kernel_is_told_every_network_that_fits() {
         let addresses: Vec<String> = (0..10).map(|net| format!("10.0.{net}.1/24")).collect();
         let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
         let binding = plain(&link(4, "lan0", &addresses));
-        let igmp = Igmp::default();
-        let config = binding.kernel_config(3, Some(&igmp), true);
+        let wanted = |text| {
+            let plan = Plan::new(&config(text), &Snapshot::default());
+            plan.interfaces["lan0"].clone()
+        };
+        let router = wanted("[interfaces.lan0]\nigmp = {}\n");
+        let config = binding.kernel_config(3, &router, true);
         assert_eq!((config.slot, config.version, config.prefix_count), (3, 3, 8));
         assert!(config.has(InterfaceFlags::IGMP) && config.has(InterfaceFlags::REQUIRE_ROUTER_ALERT));
         assert!(!config.has(InterfaceFlags::VERIFY_SOURCE_SUBNET));
         assert!(config.is_own(Ipv4Addr::new(10, 0, 7, 1).to_bits()));
         assert!(config.is_on_link(Ipv4Addr::new(10, 0, 3, 99).to_bits()));
-        let idle = binding.kernel_config(3, Some(&igmp), false);
+        let idle = binding.kernel_config(3, &router, false);
         assert!(!idle.has(InterfaceFlags::IGMP));
+
+        let host = wanted("[igmp]\nversion = 2\n[interfaces.lan0]\nproxy-upstream = true\n");
+        let config = binding.kernel_config(3, &host, true);
+        assert_eq!((config.version, config.prefix_count), (3, 8));
+        assert!(config.has(InterfaceFlags::HOST) && config.has(InterfaceFlags::REQUIRE_ROUTER_ALERT));
+        assert!(!config.has(InterfaceFlags::IGMP));
+        assert!(!binding.kernel_config(3, &host, false).has(InterfaceFlags::HOST));
     }
 }

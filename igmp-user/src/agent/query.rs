@@ -169,6 +169,7 @@ mod tests {
             general_query: 1,
             group_query: 2,
             group_source_query: 1,
+            ..Sent::default()
         };
         assert_eq!(sent, expected);
     }

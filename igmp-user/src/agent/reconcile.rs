@@ -91,9 +91,12 @@ impl Agent {
         for name in &names {
             self.let_go(name);
         }
+        self.withdraw_pim();
         for name in &names {
             self.serve(name);
         }
+        self.reconcile_pim();
+        self.reconcile_proxy();
         self.reconcile_forwarding();
         self.carry_out(clock::now());
     }
@@ -212,20 +215,21 @@ impl Agent {
             .attached
             .get(&binding.ifindex)
             .is_some_and(|attached| attached.mode().is_some());
-        let igmp = served.wanted.igmp.clone();
+        let wanted = served.wanted.clone();
         let forwarding_flags = self.forwarding_flags(name, served);
-        let active = igmp.is_some() && binding.up && binding.mac.is_some() && attached;
-        if !active {
+        let speaks_igmp = wanted.igmp.is_some() || wanted.host.is_some();
+        let active = speaks_igmp && binding.up && binding.mac.is_some() && attached;
+        if !active || wanted.igmp.is_none() {
             self.take_down(name);
         }
         // The XDP program is told first that an interface is up, and last that it is down: what it hands over is then
         // never for an interface that the core does not know.
-        let mut config = binding.kernel_config(slot, igmp.as_ref(), active);
+        let mut config = binding.kernel_config(slot, &wanted, active);
         config.flags |= forwarding_flags;
         let forwards = config.has(InterfaceFlags::FORWARD);
         self.tell_kernel(name, key, config);
         self.receive_all_multicast(name, (active || forwards).then_some(binding.ifindex));
-        if let Some(igmp) = igmp
+        if let Some(igmp) = wanted.igmp
             && active
         {
             let state = CoreState {

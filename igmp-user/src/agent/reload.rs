@@ -35,9 +35,8 @@ impl Agent {
             .cloned()
             .collect();
         let restart_needed = restart_needed(&old, new);
-        let known = old.not_in_this_version();
-        for sentence in new.not_in_this_version() {
-            if !known.contains(&sentence) {
+        for sentence in &new.without_effect {
+            if !old.without_effect.contains(sentence) {
                 warn!("{sentence}");
             }
         }

@@ -7,8 +7,8 @@ use igmp_core::{Action, Event, Instant, InterfaceId, NotificationKind};
 use super::{Agent, clock, served::Served};
 use crate::{
     api::{
-        Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces, Neighbors,
-        OperStatus, Seconds, Source, Statistics, XdpModeName,
+        Cleared, FilterMode, Group, IgmpInterface, Interface, InterfaceStatistics, Interfaces, OperStatus,
+        Seconds, Source, Statistics, XdpModeName,
     },
     control::{Filter, Page, Position, Request, RequestError},
     kernel::XdpMode,
@@ -37,7 +37,7 @@ impl Agent {
                 let _ = reply.send(self.show_interfaces());
             }
             Request::Neighbors(reply) => {
-                let _ = reply.send(Neighbors::default());
+                let _ = reply.send(self.show_neighbors());
             }
             Request::Statistics(reply) => {
                 let _ = reply.send(self.statistics());
@@ -163,7 +163,7 @@ impl Agent {
                 .interfaces
                 .get(name)
                 .is_some_and(|interface| interface.proxy_upstream),
-            pim: None,
+            pim: self.show_pim_interface(now, name, served),
         }
     }
 
@@ -183,7 +183,14 @@ impl Agent {
                 if let Some(carried) = carried.get(&slot) {
                     counters.add(carried);
                 }
-                Some(InterfaceStatistics::new(name, &counters, served.sent))
+                let mut sent = served.sent;
+                if served.wanted.host.is_some() {
+                    sent.reports.get_or_insert_default();
+                }
+                Some(InterfaceStatistics {
+                    pim: self.pim_statistics(name, served),
+                    ..InterfaceStatistics::new(name, &counters, sent)
+                })
             })
             .collect();
         Statistics {

@@ -168,7 +168,9 @@ fn says_less(event: &igmp_wire::abi::Event) -> bool {
             | EventKind::IsInclude
             | EventKind::Allow
             | EventKind::Query
-            | EventKind::Source,
+            | EventKind::Source
+            | EventKind::Flow
+            | EventKind::WrongInterface,
         )
         | None => false,
     }

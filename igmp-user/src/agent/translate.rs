@@ -39,7 +39,8 @@ pub(super) fn event(event: &abi::Event, sources: &[u8]) -> Option<Event> {
         EventKind::ReportV2 => ReportKind::V2,
         EventKind::Leave => ReportKind::Leave,
         // Where a source is, is a question to the kernel and not to the core.
-        EventKind::Source => return None,
+        // Nor is what data does: that is for PIM to know.
+        EventKind::Source | EventKind::Flow | EventKind::WrongInterface => return None,
         EventKind::Query => {
             return Some(Event::Query(Query {
                 interface,

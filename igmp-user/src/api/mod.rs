@@ -27,7 +27,7 @@ pub use operations::{Cleared, ErrorBody, Reloaded, Version};
 pub use pim_statistics::{PimDropped, PimMessages, PimStatistics};
 pub use routes::{Route, RouteEngine, Routes};
 pub use seconds::Seconds;
-pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, Statistics};
+pub use statistics::{Dropped, InterfaceStatistics, Received, Sent, SentReports, Statistics};
 
 /// The version of this interface, which is the first part of every path.
 pub const PREFIX: &str = "/v1";

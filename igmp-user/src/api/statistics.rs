@@ -78,6 +78,23 @@ pub struct Sent {
     pub group_query: u64,
     /// Group-and-Source-Specific Queries.
     pub group_source_query: u64,
+    /// Reports and Leaves, beside the others; only of an interface that has been the upstream interface of a proxy.
+    #[serde(flatten)]
+    pub reports: Option<SentReports>,
+}
+
+/// IGMP messages of the host side of a proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SentReports {
+    /// Version 1 reports.
+    pub report_v1: u64,
+    /// Version 2 reports.
+    pub report_v2: u64,
+    /// Version 3 reports.
+    pub report_v3: u64,
+    /// Version 2 Leaves.
+    pub leave: u64,
 }
 
 /// Packets refused, by reason. In JSON it is an object with one member for each [`Refusal`], by its name.

@@ -175,6 +175,25 @@ fn statistics() {
     );
 }
 
+/// What the upstream interface of a proxy sends stands beside what is documented for all.
+#[test]
+fn statistics_of_a_proxy() {
+    let sent = Sent {
+        total: 3,
+        reports: Some(SentReports {
+            report_v3: 2,
+            leave: 1,
+            ..SentReports::default()
+        }),
+        ..Sent::default()
+    };
+    same(
+        &sent,
+        json!({"total": 3, "general-query": 0, "group-query": 0, "group-source-query": 0,
+            "report-v1": 0, "report-v2": 0, "report-v3": 2, "leave": 1}),
+    );
+}
+
 #[test]
 fn routes() {
     let any_source = Route {

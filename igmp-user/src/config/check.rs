@@ -184,7 +184,7 @@ impl Checker<'_> {
             );
         }
         let defaults = self.igmp(&defaults_path, &igmp, &Igmp::default());
-        let interfaces = interfaces
+        let mut interfaces = interfaces
             .into_iter()
             .map(|(name, interface)| {
                 let interface = self.interface(&name, interface, &defaults);
@@ -195,9 +195,15 @@ impl Checker<'_> {
         let has_table = pim.is_some();
         let pim = self.pim(pim.unwrap_or_default(), max_entries);
         self.relations(&interfaces);
-        self.proxy_or_pim(&interfaces, has_table);
+        let mut without_effect = self.proxy_or_pim(&mut interfaces, has_table);
+        if let Some(listen) = metrics_listen {
+            without_effect.push(format!(
+                "metrics-listen = \"{listen}\": this version exports no metrics"
+            ));
+        }
 
         Config {
+            igmp: defaults,
             control_socket,
             bpf_pin_path,
             bpf_log_level: bpf_log_level.unwrap_or_default(),
@@ -208,6 +214,7 @@ impl Checker<'_> {
             forwarding: forwarding.unwrap_or_default(),
             metrics_listen,
             pim,
+            without_effect,
         }
     }
 

@@ -43,6 +43,9 @@ pub struct Config {
     pub max_entries: u32,
     /// `event-ring-size`: size of the ring of events in bytes, a power of two and a multiple of the page size.
     pub event_ring_size: u32,
+    /// `[igmp]`: the defaults of every interface. The upstream interface of a proxy, which has no table of its own, goes by
+    /// them.
+    pub igmp: Igmp,
     /// `[interfaces]` by name.
     pub interfaces: BTreeMap<String, Interface>,
     /// `forwarding`: who carries multicast data.
@@ -51,6 +54,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// `[pim]`: what holds for PIM on all interfaces. It runs on those that have [`Interface::pim`].
     pub pim: PimConfig,
+    /// What the file asks for and is not done, one sentence each.
+    pub without_effect: Vec<String>,
 }
 
 /// `[interfaces.NAME]`.
@@ -62,7 +67,7 @@ pub struct Interface {
     pub vlan: Option<Vlan>,
     /// The router side of IGMP, where it is enabled.
     pub igmp: Option<Igmp>,
-    /// `proxy-upstream`. The host side of an IGMP proxy attaches here: this version does not act on it.
+    /// `proxy-upstream`: the host side of an IGMP proxy runs here (RFC 4605).
     pub proxy_upstream: bool,
     /// `[interfaces.NAME.pim]`: how PIM runs there, where it does.
     pub pim: Option<PimInterfaceConfig>,
@@ -168,23 +173,5 @@ impl Config {
     /// Whether PIM runs on any interface. Then it decides where multicast data goes.
     pub fn has_pim(&self) -> bool {
         self.interfaces.values().any(|interface| interface.pim.is_some())
-    }
-
-    /// What the file asks for and this version does not do yet, one sentence each.
-    pub fn not_in_this_version(&self) -> Vec<String> {
-        let mut sentences = Vec::new();
-        if let Some(listen) = self.metrics_listen {
-            sentences.push(format!(
-                "metrics-listen = \"{listen}\": this version exports no metrics"
-            ));
-        }
-        for (name, interface) in &self.interfaces {
-            if interface.proxy_upstream {
-                sentences.push(format!(
-                    "interfaces.{name}.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there"
-                ));
-            }
-        }
-        sentences
     }
 }

@@ -130,25 +130,38 @@ impl Checker<'_> {
         static_rp
     }
 
-    /// A proxy's members are told upstream by IGMP alone, so a router is a proxy or speaks PIM.
-    pub(super) fn proxy_or_pim(&mut self, interfaces: &BTreeMap<String, Interface>, has_table: bool) {
-        let proxy = interfaces.iter().find(|(_, interface)| interface.proxy_upstream);
-        let Some((proxy, _)) = proxy else { return };
-        let speaker = interfaces.iter().find(|(_, interface)| interface.pim.is_some());
-        let pim = match speaker {
-            Some((name, _)) => path(&["interfaces", name, "pim"]),
-            None if has_table => path(&["pim"]),
-            None => return,
+    /// A proxy's members are told upstream by IGMP alone, so a router is a proxy or speaks PIM: where the file asks for both,
+    /// PIM runs. Returns what has no effect.
+    pub(super) fn proxy_or_pim(
+        &self,
+        interfaces: &mut BTreeMap<String, Interface>,
+        has_table: bool,
+    ) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let Some((speaker, _)) = interfaces.iter().find(|(_, interface)| interface.pim.is_some()) else {
+            if has_table {
+                sentences.push("[pim] has no effect: no interface has a table pim".to_owned());
+            }
+            return sentences;
         };
-        let line = self.places.line_of(&pim);
+        let pim = self.with_line(&path(&["interfaces", speaker, "pim"]));
+        for (name, interface) in interfaces {
+            if std::mem::take(&mut interface.proxy_upstream) {
+                let proxy = self.with_line(&path(&["interfaces", name, "proxy-upstream"]));
+                sentences.push(format!(
+                    "{proxy} has no effect: PIM runs because of {pim}, and a router is a proxy or speaks PIM (RFC 4605 \
+                     section 1.2)"
+                ));
+            }
+        }
+        sentences
+    }
+
+    /// A key and its line.
+    fn with_line(&self, key: &[String]) -> String {
+        let line = self.places.line_of(key);
         let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
-        self.refuse(
-            &path(&["interfaces", proxy, "proxy-upstream"]),
-            format!(
-                "a proxy does without a multicast routing protocol (RFC 4605 section 1.2): remove this, or {}{line}",
-                dotted(&pim)
-            ),
-        );
+        format!("{}{line}", dotted(key))
     }
 }
 

@@ -44,23 +44,17 @@ max-group-sources = 0
 query-interval = 60
 static-group = [{ group = "239.9.9.9" }, { group = "232.1.1.1", source = "192.0.2.7" }]
 
+[interfaces.wan0]
+xdp-mode = "auto"
+proxy-upstream = true
+
 [interfaces."lan0.7"]
 parent = "lan0"
 vlan = 7
 address = "10.7.0.1/24"
 igmp = {}
 
-"#;
 
-/// The documented keys of a proxy, which does without those of PIM.
-const DOCUMENTED_PROXY: &str = r#"
-[interfaces.wan0]
-xdp-mode = "auto"
-proxy-upstream = true
-"#;
-
-/// The documented keys of PIM, which does without those of a proxy.
-const DOCUMENTED_PIM: &str = r#"
 [interfaces.core0.pim]
 dr-priority = 1
 hello-interval = 30
@@ -71,14 +65,9 @@ spt-switchover = "immediate"
 join-prune-interval = 60
 "#;
 
-/// The documented file for a router that is a proxy, or one that speaks PIM.
-fn documented(way: &str) -> Config {
-    parse(&format!("{DOCUMENTED}{way}")).expect("the documented file is right")
-}
-
 #[test]
 fn every_documented_key_is_accepted() {
-    let config = documented(DOCUMENTED_PROXY);
+    let config = parse(DOCUMENTED).expect("the documented file is right");
     let lan0 = config.interfaces["lan0"].igmp.as_ref().expect("lan0 speaks IGMP");
     assert_eq!(lan0.protocol.query_interval, Duration::from_secs(60));
     assert_eq!(lan0.protocol.query_response_interval, Duration::from_secs(10));
@@ -100,10 +89,7 @@ fn every_documented_key_is_accepted() {
         .as_ref()
         .expect("lan0.7 is a VLAN");
     assert_eq!((vlan.parent.as_str(), vlan.id), ("lan0", 7));
-    assert!(config.interfaces["wan0"].proxy_upstream);
     assert!(config.interfaces["wan0"].igmp.is_none());
-    assert!(!config.has_pim());
-    let config = documented(DOCUMENTED_PIM);
     assert!(config.has_pim());
     assert_eq!(
         config.pim.static_rp,
@@ -166,7 +152,7 @@ fn what_is_written_of_pim_is_what_the_core_gets() {
 
 #[test]
 fn the_documented_values_are_the_defaults() {
-    let shown = documented(DOCUMENTED_PIM);
+    let shown = parse(DOCUMENTED).expect("the documented file is right");
     let empty = parse("").expect("an empty file is right");
     assert_eq!(empty.control_socket, shown.control_socket);
     assert_eq!(empty.bpf_pin_path, shown.bpf_pin_path);
@@ -367,16 +353,6 @@ fn mistakes_are_named_with_line_and_key() {
             "[interfaces.core0.pim]\ndr-priority = 4294967296\n",
             "igmpd.toml:2: interfaces.core0.pim.dr-priority: must be between 0 and 4294967295, not 4294967296",
         ),
-        (
-            "[interfaces.wan0]\nproxy-upstream = true\n\n[interfaces.\"lan0.7\"]\npim = {}\n",
-            "igmpd.toml:2: interfaces.wan0.proxy-upstream: a proxy does without a multicast routing protocol (RFC 4605 \
-             section 1.2): remove this, or interfaces.\"lan0.7\".pim (line 5)",
-        ),
-        (
-            "[interfaces.wan0]\nproxy-upstream = true\n\n[pim]\nspt-switchover = \"never\"\n",
-            "igmpd.toml:2: interfaces.wan0.proxy-upstream: a proxy does without a multicast routing protocol (RFC 4605 \
-             section 1.2): remove this, or pim (line 4)",
-        ),
     ];
     for (text, expected) in cases {
         refused(text, expected);
@@ -472,23 +448,49 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn what_is_not_in_this_version_is_said_only_where_it_is_asked_for() {
-    let plain = parse("[interfaces.lan0]\nigmp = {}\n").expect("right");
-    assert!(plain.not_in_this_version().is_empty());
-    let none = parse("forwarding = \"none\"\n").expect("right");
-    assert!(none.not_in_this_version().is_empty());
-    let with_pim = documented(DOCUMENTED_PIM);
+fn what_has_no_effect_is_said_only_where_it_is_asked_for() {
+    for text in [
+        "[interfaces.lan0]\nigmp = {}\n",
+        "forwarding = \"none\"\n",
+        "[interfaces.wan0]\nproxy-upstream = true\n",
+        "[interfaces.core0]\npim = {}\n[pim]\nspt-switchover = \"never\"\n",
+    ] {
+        let config = parse(text).expect("right");
+        assert!(
+            config.without_effect.is_empty(),
+            "{text:?}: {:?}",
+            config.without_effect
+        );
+    }
+    let all = parse(DOCUMENTED).expect("right");
     assert_eq!(
-        with_pim.not_in_this_version(),
-        ["metrics-listen = \"127.0.0.1:9465\": this version exports no metrics"]
-    );
-    let with_proxy = documented(DOCUMENTED_PROXY);
-    assert_eq!(
-        with_proxy.not_in_this_version(),
+        all.without_effect,
         [
+            "interfaces.wan0.proxy-upstream (line 28) has no effect: PIM runs because of interfaces.core0.pim (line 37), \
+             and a router is a proxy or speaks PIM (RFC 4605 section 1.2)",
             "metrics-listen = \"127.0.0.1:9465\": this version exports no metrics",
-            "interfaces.wan0.proxy-upstream: this version forwards by the rules of a proxy, but joins nothing there",
         ]
+    );
+}
+
+#[test]
+fn a_router_with_pim_is_no_proxy() {
+    let proxy = "[interfaces.wan0]\nproxy-upstream = true\n";
+    assert!(parse(proxy).expect("right").interfaces["wan0"].proxy_upstream);
+    let both = parse(&format!("{proxy}[interfaces.\"lan0.7\"]\npim = {{}}\n")).expect("right");
+    assert!(!both.interfaces["wan0"].proxy_upstream);
+    assert_eq!(
+        both.without_effect,
+        [
+            "interfaces.wan0.proxy-upstream (line 2) has no effect: PIM runs because of interfaces.\"lan0.7\".pim (line 4), \
+          and a router is a proxy or speaks PIM (RFC 4605 section 1.2)"
+        ]
+    );
+    let idle = parse(&format!("{proxy}[pim]\nspt-switchover = \"never\"\n")).expect("right");
+    assert!(idle.interfaces["wan0"].proxy_upstream && !idle.has_pim());
+    assert_eq!(
+        idle.without_effect,
+        ["[pim] has no effect: no interface has a table pim"]
     );
 }
 

@@ -1,5 +1,7 @@
 //! The kernel's IPv4 routes at one moment.
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 use rtnetlink::packet_route::{
     route::{
@@ -7,6 +9,8 @@ use rtnetlink::packet_route::{
     },
     rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage},
 };
+
+use super::next_hop::{NextHop, NextHops, gateway, preference};
 
 /// Which interface unicast packets to an address would leave through, as far as the table `main` tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,12 +23,18 @@ pub struct RouteTable {
 }
 
 /// A route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Where it leads.
     pub prefix: Ipv4Net,
     /// How.
     pub via: RouteVia,
+    /// All its ways, in the kernel's order. Empty where it leads nowhere, or only the kernel knows.
+    pub next_hops: NextHops,
+    /// How good the protocol is that it was learned by (administrative distance). Less is better.
+    pub preference: u32,
+    /// Its metric (`RTA_PRIORITY`). Less is better.
+    pub metric: u32,
 }
 
 /// The way that a route goes.
@@ -44,21 +54,27 @@ impl RouteTable {
     pub(super) fn new(candidates: Vec<Candidate>, ask_always: bool) -> Self {
         let mut candidates = candidates;
         // Routes to one prefix that are equally good stay in the kernel's order, and it takes the first.
-        candidates.sort_by_key(|candidate| (candidate.route.prefix, candidate.metric));
-        candidates.dedup_by_key(|candidate| candidate.route.prefix);
+        candidates.sort_by_key(|Candidate(route)| (route.prefix, route.metric));
+        candidates.dedup_by_key(|Candidate(route)| route.prefix);
         Self {
-            routes: candidates.into_iter().map(|candidate| candidate.route).collect(),
+            routes: candidates.into_iter().map(|Candidate(route)| route).collect(),
             ask_always,
         }
+    }
+
+    /// The route with the longest prefix that an address is in.
+    pub fn towards(&self, address: Ipv4Addr) -> Option<&Route> {
+        (0..=32).rev().find_map(|len| {
+            let prefix = Ipv4Net::new(address, len).ok()?.trunc();
+            let found = self.routes.binary_search_by_key(&prefix, |route| route.prefix);
+            self.routes.get(found.ok()?)
+        })
     }
 }
 
 /// A route that the kernel uses where no other to the prefix has a lower metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
-    route: Route,
-    metric: u32,
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate(Route);
 
 impl Candidate {
     /// Reads a route. `None` if the kernel would not use it (`fib_table_lookup`): another table's, a dead one, or one
@@ -91,6 +107,7 @@ impl Candidate {
             return None;
         }
         let is_dead = header.flags.contains(RouteFlags::Dead);
+        let mut next_hops = NextHops::new();
         let via = match header.kind {
             // These have no interface that could be dead.
             RouteType::BlackHole | RouteType::Unreachable | RouteType::Prohibit => RouteVia::None,
@@ -99,30 +116,40 @@ impl Candidate {
             _ if is_dead => return None,
             RouteType::Unicast => match (several, single) {
                 (Some(nexthops), _) => {
-                    let mut live = nexthops
+                    let live = nexthops
                         .iter()
                         // A link without a carrier makes a route dead only if `ignore_routes_with_linkdown` says so, and
                         // then the kernel sets this flag besides RTNH_F_LINKDOWN (fib_nexthop_info).
                         .filter(|nexthop| !nexthop.flags.contains(RouteNextHopFlags::Dead))
-                        .map(|nexthop| nexthop.interface_index);
-                    let first = live.next()?;
-                    if live.all(|other| other == first) {
+                        .map(NextHop::of_several);
+                    next_hops.extend(live);
+                    let first = next_hops.first()?.ifindex;
+                    if next_hops.iter().all(|other| other.ifindex == first) {
                         RouteVia::Interface(first)
                     } else {
                         RouteVia::Several
                     }
                 }
-                (None, Some(ifindex)) => RouteVia::Interface(ifindex),
+                (None, Some(ifindex)) => {
+                    next_hops.push(NextHop {
+                        ifindex,
+                        gateway: gateway(&message.attributes),
+                    });
+                    RouteVia::Interface(ifindex)
+                }
                 // With `nexthop_compat_mode` off the kernel shows nothing but the object's number.
                 (None, None) if is_object => RouteVia::Several,
                 (None, None) => RouteVia::None,
             },
             _ => RouteVia::None,
         };
-        Some(Self {
-            route: Route { prefix, via },
+        Some(Self(Route {
+            prefix,
+            via,
+            next_hops,
+            preference: preference(header),
             metric,
-        })
+        }))
     }
 }
 
@@ -168,6 +195,17 @@ mod tests {
         attribute(1, &address)
     }
 
+    fn rta_gateway(address: [u8; 4]) -> Vec<u8> {
+        attribute(5, &address)
+    }
+
+    fn hop(ifindex: u32, gateway: Option<[u8; 4]>) -> NextHop {
+        NextHop {
+            ifindex,
+            gateway: gateway.map(Ipv4Addr::from),
+        }
+    }
+
     fn oif(index: u8) -> Vec<u8> {
         attribute(4, &[index, 0, 0, 0])
     }
@@ -197,21 +235,67 @@ mod tests {
     }
 
     fn via(kind: u8, flags: u8, attributes: &[Vec<u8>]) -> Option<RouteVia> {
-        candidate(0, kind, flags, attributes).map(|candidate| candidate.route.via)
+        candidate(0, kind, flags, attributes).map(|Candidate(route)| route.via)
     }
 
     #[test]
     fn a_route_goes_through_its_interface() {
-        let found = candidate(24, UNICAST, 0, &[dst([10, 1, 1, 0]), oif(4)]).expect("a route");
+        let attributes = [
+            dst([10, 1, 1, 0]),
+            oif(4),
+            rta_gateway([10, 0, 0, 2]),
+            priority(20),
+        ];
+        let Candidate(found) = candidate(24, UNICAST, 0, &attributes).expect("a route");
         assert_eq!(
-            found.route,
+            found,
             Route {
                 prefix: "10.1.1.0/24".parse().expect("a prefix"),
                 via: RouteVia::Interface(4),
+                next_hops: NextHops::from([hop(4, Some([10, 0, 0, 2]))]),
+                preference: 1,
+                metric: 20,
             }
         );
-        let default = candidate(0, UNICAST, 0, &[oif(4)]).expect("a route");
-        assert_eq!(default.route.prefix, Ipv4Net::default());
+        let Candidate(default) = candidate(0, UNICAST, 0, &[oif(4)]).expect("a route");
+        assert_eq!(default.prefix, Ipv4Net::default());
+        assert_eq!(default.next_hops.as_slice(), [hop(4, None)]);
+    }
+
+    // AF_INET6 is 10, and RTA_VIA (18) has it in front of the address.
+    #[test]
+    fn a_gateway_without_an_ipv4_address_is_no_neighbour() {
+        let mut value = vec![10, 0];
+        value.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let mut via = attribute(18, &value);
+        via.extend([0, 0]);
+        let Candidate(route) = candidate(0, UNICAST, 0, &[via, oif(4)]).expect("a route");
+        assert_eq!(route.next_hops.as_slice(), [hop(4, Some([0, 0, 0, 0]))]);
+    }
+
+    // `rtm_protocol` and `rtm_scope` of <linux/rtnetlink.h>: a network of an interface is of the protocol "kernel" and has
+    // the scope "link" (253). The distances are those that FRRouting documents.
+    #[test]
+    fn protocols_have_their_administrative_distance() {
+        let learned = |protocol, scope| {
+            let header = [2, 24, 0, 0, 254, protocol, scope, UNICAST, 0, 0, 0, 0];
+            let Candidate(route) = parse(&header, &[dst([10, 1, 1, 0]), oif(4)]).expect("a route");
+            route.preference
+        };
+        assert_eq!(learned(2, 253), 0, "connected");
+        for (protocol, distance) in [
+            (3, 1),
+            (4, 1),
+            (16, 1),
+            (186, 20),
+            (192, 90),
+            (42, 100),
+            (188, 110),
+            (187, 115),
+            (189, 120),
+        ] {
+            assert_eq!(learned(protocol, 0), distance, "protocol {protocol}");
+        }
     }
 
     // `enum` of route types in <linux/rtnetlink.h>.
@@ -233,6 +317,9 @@ mod tests {
             via(UNICAST, 0, &[multipath(&[(0, 4), (0, 4)])]),
             Some(RouteVia::Interface(4))
         );
+        let Candidate(both) =
+            candidate(0, UNICAST, 0, &[multipath(&[(0, 4), (DEAD, 6), (0, 5)])]).expect("a route");
+        assert_eq!(both.next_hops.as_slice(), [hop(4, None), hop(5, None)]);
         let nexthop_object = [attribute(30, &[9, 0, 0, 0]), oif(4)];
         assert_eq!(via(UNICAST, 0, &nexthop_object[..1]), Some(RouteVia::Several));
         assert_eq!(via(UNICAST, 0, &nexthop_object), Some(RouteVia::Interface(4)));
@@ -286,6 +373,28 @@ mod tests {
                 ("10.2.0.0/24".to_owned(), RouteVia::Interface(1)),
             ]
         );
+    }
+
+    #[test]
+    fn the_longest_prefix_counts() {
+        let to = |address, prefix_len, index| {
+            candidate(prefix_len, UNICAST, 0, &[dst(address), oif(index)]).expect("a route")
+        };
+        let table = RouteTable::new(
+            vec![
+                to([10, 1, 0, 0], 16, 1),
+                to([0, 0, 0, 0], 0, 2),
+                to([10, 1, 2, 3], 32, 3),
+                to([10, 0, 0, 0], 8, 4),
+            ],
+            false,
+        );
+        let way = |address: [u8; 4]| Some(table.towards(Ipv4Addr::from(address))?.next_hops[0].ifindex);
+        assert_eq!(way([10, 1, 2, 3]), Some(3));
+        assert_eq!(way([10, 1, 2, 4]), Some(1));
+        assert_eq!(way([10, 2, 2, 4]), Some(4));
+        assert_eq!(way([192, 0, 2, 1]), Some(2));
+        assert_eq!(RouteTable::default().towards(Ipv4Addr::LOCALHOST), None);
     }
 
     /// `struct fib_rule_hdr` and attributes after it.

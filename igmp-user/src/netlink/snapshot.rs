@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
 };
 
 use ipnet::Ipv4Net;
@@ -92,6 +92,13 @@ impl Snapshot {
     /// The interface with this index.
     pub fn by_index(&self, ifindex: u32) -> Option<&Link> {
         self.links.values().find(|link| link.ifindex == ifindex)
+    }
+
+    /// The IPv4 addresses of all interfaces.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.links
+            .values()
+            .flat_map(|link| link.addresses.iter().map(Ipv4Net::addr))
     }
 
     /// How many interfaces there are.
@@ -188,8 +195,6 @@ fn address(message: &AddressMessage) -> Option<Ipv4Net> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use rtnetlink::packet_route::link::InfoKind;
 
     use super::*;

@@ -78,6 +78,13 @@ pub enum EventKind {
     /// Multicast data of a source, the `sender`, to which the kernel has more than one way: which of them it takes is to
     /// be found out.
     Source = 11,
+    /// Multicast data of a source, the `sender`, that goes along the route of its group, and for the first time or once more
+    /// after that has changed. Only where [`ForwardingSignals::PACKETS`](super::ForwardingSignals::PACKETS) asks for it.
+    Flow = 12,
+    /// Multicast data of a source, the `sender`, that is not accepted on the interface it came in on, although packets of
+    /// the group leave there or the source is there. Only where
+    /// [`ForwardingSignals::PACKETS`](super::ForwardingSignals::PACKETS) asks for it.
+    WrongInterface = 13,
 }
 
 impl EventKind {
@@ -95,6 +102,8 @@ impl EventKind {
             9 => Self::Leave,
             10 => Self::Query,
             11 => Self::Source,
+            12 => Self::Flow,
+            13 => Self::WrongInterface,
             _ => return None,
         })
     }

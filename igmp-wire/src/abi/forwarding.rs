@@ -52,7 +52,7 @@ byte_layout!(RouteKey, 8, { group: u32, source: u32 });
 pub struct RouteEntry {
     /// The port set that packets go to.
     pub port_set: u32,
-    /// The slot of the interface that packets come in on, [`INCOMING_ANY`] or [`INCOMING_RPF`].
+    /// The slot of the interface that packets come in on, [`INCOMING_ANY`], [`INCOMING_NONE`] or [`INCOMING_RPF`].
     pub incoming: u32,
 }
 
@@ -72,9 +72,16 @@ pub struct FlowEntry {
     pub since: u64,
     /// What was found out: a [`FlowDecision`] in one word, so that no other CPU sees half of it.
     pub decision: u64,
+    /// When the agent was last told that the source sends: [`EventKind::Flow`](super::EventKind::Flow). 0 for never.
+    pub told: u64,
+    /// When a packet that goes nowhere was last looked at, see
+    /// [`EventKind::WrongInterface`](super::EventKind::WrongInterface). 0 for never.
+    pub seen: u64,
 }
 
-byte_layout!(FlowEntry, 40, { packets: u64, bytes: u64, last_packet: u64, since: u64, decision: u64 });
+byte_layout!(FlowEntry, 56, {
+    packets: u64, bytes: u64, last_packet: u64, since: u64, decision: u64, told: u64, seen: u64,
+});
 
 /// Where packets of a flow come in and go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,9 +176,21 @@ pub struct ForwardingState {
     /// The port set of packets for which there is no route: that of the upstream interface of a proxy (RFC 4605 §4.3), or
     /// the empty one.
     pub default_port_set: u32,
+    /// Bits of [`ForwardingSignals`].
+    pub signals: u32,
 }
 
-byte_layout!(ForwardingState, 8, { generation: u32, default_port_set: u32 });
+byte_layout!(ForwardingState, 12, { generation: u32, default_port_set: u32, signals: u32 });
+
+/// Bits of [`ForwardingState::signals`]: what the agent wants to be told of.
+pub struct ForwardingSignals;
+
+impl ForwardingSignals {
+    /// Packets that PIM acts on (RFC 7761 §4.2): events of the kinds [`Flow`](super::EventKind::Flow) and
+    /// [`WrongInterface`](super::EventKind::WrongInterface). Of each source at most one in a while, see the programs in
+    /// the kernel.
+    pub const PACKETS: u32 = 1;
+}
 
 const _: () = assert!(size_of::<PortSet>() == 16 + 8 * PORT_WORDS);
 const _: () = assert!(size_of::<Port>() == 16);

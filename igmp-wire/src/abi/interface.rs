@@ -55,6 +55,9 @@ impl InterfaceFlags {
     pub const PARTIAL_CHECKSUMS: u32 = 1 << 6;
     /// They may be any groups: there are more than [`MAX_LOCAL_GROUPS`](super::MAX_LOCAL_GROUPS).
     pub const ANY_LOCAL: u32 = 1 << 7;
+    /// The host side of a proxy runs on this interface, and no router side: queries are handed over, and the version 1 and 2
+    /// reports of other hosts, which stand for its own.
+    pub const HOST: u32 = 1 << 8;
 }
 
 /// Value of the `INTERFACES` map. The agent writes it, the XDP program reads it.

@@ -21,9 +21,9 @@ pub use event::{
     Event, EventKind, EventSize, JUMBO_EVENT_SOURCES, LARGE_EVENT_SOURCES, MEDIUM_EVENT_SOURCES,
 };
 pub use forwarding::{
-    EMPTY_PORT_SET, FlowDecision, FlowEntry, ForwardingState, INCOMING_ANY, INCOMING_ASK, INCOMING_NONE,
-    INCOMING_RPF, MAX_LOCAL_GROUPS, MAX_PORT_SETS, MAX_SOURCE_PREFIXES, PORT_WORDS, Port, PortSet,
-    PortSetFlags, RouteEntry, RouteKey,
+    EMPTY_PORT_SET, FlowDecision, FlowEntry, ForwardingSignals, ForwardingState, INCOMING_ANY, INCOMING_ASK,
+    INCOMING_NONE, INCOMING_RPF, MAX_LOCAL_GROUPS, MAX_PORT_SETS, MAX_SOURCE_PREFIXES, PORT_WORDS, Port,
+    PortSet, PortSetFlags, RouteEntry, RouteKey,
 };
 pub use interface::{InterfaceConfig, InterfaceFlags, InterfaceKey, InterfaceUsage, MAX_PREFIXES, Prefix};
 pub use membership::{
@@ -32,7 +32,7 @@ pub use membership::{
 
 /// Version of this agreement. It is part of the path where maps are pinned, so that an agent never adopts maps of
 /// another layout.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// How many interfaces, VLANs included, the router can serve: the slots of the counters.
 pub const MAX_INTERFACES: u32 = 1_024;

@@ -86,11 +86,14 @@ fn bytes_are_those_of_the_layout() {
         bytes: u64,
         last_packet: u64,
         since: u64,
-        decision: u64
+        decision: u64,
+        told: u64,
+        seen: u64
     });
     check_layout!(ForwardingState {
         generation: u32,
-        default_port_set: u32
+        default_port_set: u32,
+        signals: u32
     });
 }
 

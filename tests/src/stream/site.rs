@@ -322,7 +322,13 @@ impl Site {
 /// Makes a host's interface one that XDP programs of the other end can redirect frames to.
 #[track_caller]
 pub fn accept_redirects(host: &Host) {
-    ethtool(host.namespace(), &["-K", "eth0", "gro", "on"]);
+    accept_redirects_on(host.namespace(), "eth0");
+}
+
+/// Makes an interface of a namespace one that XDP programs of the other end can redirect frames to.
+#[track_caller]
+pub fn accept_redirects_on(namespace: &Namespace, interface: &str) {
+    ethtool(namespace, &["-K", interface, "gro", "on"]);
 }
 
 /// Runs `ethtool` in a namespace.

@@ -23,7 +23,8 @@ use crate::{Namespace, PATIENCE, raw::packet_socket, wait_for};
 /// Bytes of an Ethernet header without a tag.
 const ETHERNET_LEN: usize = 14;
 
-/// The UDP packets that arrive on an interface, from when it was opened on. What the namespace itself sends is not seen.
+/// The UDP packets that arrive on an interface, from when it was opened on. What the namespace itself sends is seen by a tap
+/// of both directions alone.
 #[derive(Debug)]
 pub struct Tap {
     frames: Arc<Mutex<Vec<Frame>>>,
@@ -152,11 +153,23 @@ impl Tap {
     /// Begins to look at an interface of a namespace.
     #[track_caller]
     pub fn open(namespace: &Namespace, interface: &str) -> Self {
+        Self::new(namespace, interface, true)
+    }
+
+    /// Begins to look at what goes over an interface of a namespace in both directions.
+    #[track_caller]
+    pub fn open_both(namespace: &Namespace, interface: &str) -> Self {
+        Self::new(namespace, interface, false)
+    }
+
+    #[track_caller]
+    fn new(namespace: &Namespace, interface: &str, ignores_outgoing: bool) -> Self {
         let all = u16::try_from(libc::ETH_P_ALL).expect("an EtherType");
         let socket = packet_socket(namespace, interface, all);
         message::prepare(&socket);
         setsockopt(&socket, PacketAuxdata, &true).expect("a packet socket tells tags");
-        setsockopt(&socket, PacketIgnoreOutgoing, &true).expect("a packet socket that listens only");
+        setsockopt(&socket, PacketIgnoreOutgoing, &ignores_outgoing)
+            .expect("a packet socket that listens only");
         let frames = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({

@@ -40,7 +40,9 @@ impl Trees {
         let mut macros = Macros::new(&group.any, state, group.is_ssm, links);
         let is_towards_source = state.tree.rpf.interface == Some(iif);
         let is_active = state.tree.rpf.is_connected || state.tree.upstream.is_joined();
-        let mut restarts_keepalive = is_towards_source && is_active && !macros.is_inherited_olist_null();
+        // In the source-specific range the Keepalive Timer counts as running anyway (§4.8.2).
+        let mut restarts_keepalive =
+            !group.is_ssm && is_towards_source && is_active && !macros.is_inherited_olist_null();
         macros.keepalive |= restarts_keepalive;
 
         let sets_spt_bit = !macros.spt_bit && macros.update_spt_bit(iif);

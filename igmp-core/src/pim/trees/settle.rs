@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::{
     Trees,
     assert::{Facts, Standing, Verdict, consequence_table},
+    downstream::PruneState,
     olist::Macros,
     routes,
     rpt::RptWanted,
@@ -187,6 +188,13 @@ impl Trees {
             let Some(state) = group.sources.get_mut(&source) else {
                 continue;
             };
+            if !group.rpt_prunes.is_empty() {
+                for port in state.tree.ports.iter() {
+                    if port.rpt.state == PruneState::NoInfo {
+                        group.rpt_prunes.remove(&(port.interface, source));
+                    }
+                }
+            }
             let is_foreign = state.tree.tidy(id, cx.timers) || state.is_foreign();
             self.count(&mut state.tree, is_foreign);
             if state.is_idle() {

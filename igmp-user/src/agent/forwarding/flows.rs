@@ -10,7 +10,11 @@ use igmp_wire::abi::{FlowEntry, RouteKey};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
-use super::{Engine, show::Sources, table::Traffic};
+use super::{
+    Engine,
+    show::Sources,
+    table::{Incoming, Traffic},
+};
 use crate::{
     agent::{Agent, clock, throttle::Throttle},
     control::{Filter, RequestError, RoutePage, RoutePosition},
@@ -179,7 +183,32 @@ impl Agent {
             .map(|(key, _)| Ipv4Addr::from_bits(key.source))
             .collect();
         self.forget_answers(silent);
+        self.tell_pim_of_flows(&reading.flows);
         self.answer_waiting(clock::now(), reading.flows);
+    }
+
+    /// Tells PIM of sources without a route of their own that have sent since they were last looked for, in case it was not
+    /// told when they began: the ring of events may have been full, or this agent is a new one.
+    fn tell_pim_of_flows(&mut self, flows: &[(RouteKey, FlowEntry)]) {
+        let Engine::Xdp(xdp) = &self.forwarding.engine else {
+            return;
+        };
+        let now = clock::now();
+        let mut packets = Vec::new();
+        for (key, entry) in flows {
+            let (group, source) = (Ipv4Addr::from_bits(key.group), Ipv4Addr::from_bits(key.source));
+            let is_active = now.since(Instant::from_nanos(entry.last_packet)) < INTERVAL;
+            if is_active
+                && xdp.table.get((group, Some(source))).is_none()
+                && let Some(Incoming::Slot(slot)) = xdp.table.get((group, None)).map(|route| route.incoming)
+            {
+                packets.push((slot, source, group));
+            }
+        }
+        for (slot, source, group) in packets {
+            self.pim_packet(slot, source, group);
+        }
+        self.run_pim();
     }
 
     fn answer_waiting(&mut self, now: Instant, flows: Vec<(RouteKey, FlowEntry)>) {

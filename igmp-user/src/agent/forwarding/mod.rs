@@ -40,8 +40,10 @@ use tracing::warn;
 use self::{
     mrouting::KernelForwarding,
     sources::{Sources, Told},
+    table::RouteId,
     xdp::XdpForwarding,
 };
+pub(super) use self::{sources::Ways, table::Incoming};
 use super::{Agent, clock, translate};
 use crate::{
     api::MonitorEventKind,
@@ -117,6 +119,35 @@ impl Forwarding {
 }
 
 impl Forwarding {
+    /// The kernel's routing table.
+    pub(super) fn table(&self) -> &RouteTable {
+        &self.table
+    }
+
+    /// The routes that are in force.
+    pub(super) fn route_ids(&self) -> Vec<RouteId> {
+        match &self.engine {
+            Engine::Xdp(xdp) => xdp
+                .table
+                .from((Ipv4Addr::UNSPECIFIED, None))
+                .map(|(id, _)| id)
+                .collect(),
+            Engine::None | Engine::Kernel(_) => Vec::new(),
+        }
+    }
+
+    /// Where packets have to come in that the route of a source carries, or that of its group where it has none.
+    fn incoming(&self, (group, source): RouteId) -> Incoming {
+        let Engine::Xdp(xdp) = &self.engine else {
+            return Incoming::Rpf;
+        };
+        let route = xdp
+            .table
+            .get((group, source))
+            .or_else(|| xdp.table.get((group, None)));
+        route.map(|route| route.incoming).unwrap_or_default()
+    }
+
     /// When there is something to do without being asked.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.engine {
@@ -131,19 +162,19 @@ impl Agent {
     pub(super) fn set_route(
         &mut self,
         now: Instant,
-        group: Ipv4Addr,
-        source: Option<Ipv4Addr>,
+        (group, source): RouteId,
+        incoming: Incoming,
         outgoing: &[InterfaceId],
         reason: Reason,
     ) {
         let slots: Vec<u32> = outgoing.iter().map(|interface| interface.0).collect();
         let added = match &mut self.forwarding.engine {
             Engine::None => false,
-            Engine::Xdp(xdp) => xdp.set_route(&mut self.kernel, now, (group, source), &slots),
+            Engine::Xdp(xdp) => xdp.set_route(&mut self.kernel, now, (group, source), incoming, &slots),
             Engine::Kernel(kernel) => kernel.set_route(now, (group, source), slots),
         };
         if added {
-            self.publish_route(MonitorEventKind::RouteAdded, group, source, reason);
+            self.publish_route(MonitorEventKind::RouteAdded, (group, source), reason);
         }
     }
 
@@ -161,7 +192,14 @@ impl Agent {
             Engine::Kernel(kernel) => kernel.remove_route(now, (group, source)),
         };
         if removed {
-            self.publish_route(MonitorEventKind::RouteRemoved, group, source, reason);
+            self.publish_route(MonitorEventKind::RouteRemoved, (group, source), reason);
+        }
+    }
+
+    /// Has packets told that PIM acts on, or not. It counts from the next commit of routes on.
+    pub(super) fn set_forwarding_signals(&mut self, on: bool) {
+        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
+            xdp.set_signals(on);
         }
     }
 
@@ -185,6 +223,7 @@ impl Agent {
         self.forwarding.sources.ask_again();
         self.locate_sources();
         self.send_questions();
+        self.pim_routes_changed();
     }
 
     /// Takes in which groups sockets of the router have joined.
@@ -319,7 +358,13 @@ impl Agent {
                 if xdp.set_ports(&mut self.kernel, now, ports, upstream) {
                     for route in self.router.routes((Ipv4Addr::UNSPECIFIED, None), usize::MAX) {
                         let slots: Vec<u32> = route.outgoing.iter().map(|interface| interface.0).collect();
-                        xdp.set_route(&mut self.kernel, now, (route.group, route.source), &slots);
+                        xdp.set_route(
+                            &mut self.kernel,
+                            now,
+                            (route.group, route.source),
+                            Incoming::Rpf,
+                            &slots,
+                        );
                     }
                 }
             }
@@ -377,19 +422,18 @@ impl Agent {
         self.forget_silent_sources(now);
     }
 
-    fn publish_route(
-        &self,
-        event: MonitorEventKind,
-        group: Ipv4Addr,
-        source: Option<Ipv4Addr>,
-        reason: Reason,
-    ) {
-        let incoming = self.incoming_of(source).unwrap_or_default();
-        self.publish(translate::about_route(event, incoming, (group, source), reason));
+    fn publish_route(&self, event: MonitorEventKind, id: RouteId, reason: Reason) {
+        let incoming = self.incoming_of(id).unwrap_or_default();
+        self.publish(translate::about_route(event, incoming, id, reason));
     }
 
     /// The interface that packets of a route come in on, where that is exactly one.
-    fn incoming_of(&self, source: Option<Ipv4Addr>) -> Option<&str> {
+    fn incoming_of(&self, (group, source): RouteId) -> Option<&str> {
+        match self.forwarding.incoming((group, source)) {
+            Incoming::Rpf => {}
+            Incoming::Slot(slot) => return self.slots.owner(slot),
+            Incoming::Nowhere => return None,
+        }
         if let Some(upstream) = self.upstream() {
             return match source {
                 None => self.slots.owner(upstream),

@@ -75,7 +75,7 @@ impl Agent {
     }
 
     /// The slot of the upstream interface, where this is a proxy.
-    pub(super) fn upstream(&self) -> Option<u32> {
+    pub(in crate::agent) fn upstream(&self) -> Option<u32> {
         let (name, _) = self
             .config
             .interfaces
@@ -85,7 +85,7 @@ impl Agent {
     }
 
     /// The interfaces as the kernel's routes name them.
-    pub(super) fn ways(&self) -> Ways {
+    pub(in crate::agent) fn ways(&self) -> Ways {
         let mut ways = Ways::default();
         let mut devices = BTreeMap::new();
         for (name, served) in &self.interfaces {

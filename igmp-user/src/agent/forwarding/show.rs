@@ -157,7 +157,7 @@ impl Agent {
                 .filter(|(id, _)| self.route(**id).is_none())
                 .for_each(|(_, of)| count(of));
         }
-        let incoming_interface = self.incoming_of(source).or_else(|| {
+        let incoming_interface = self.incoming_of(id).or_else(|| {
             let only = incoming.first().copied().filter(|_| incoming.len() == 1)?;
             (only < INCOMING_NONE).then(|| self.slots.owner(only)).flatten()
         });

@@ -25,11 +25,11 @@ pub(super) type Prefixes = BTreeMap<Ipv4Net, u32>;
 
 /// The interfaces of the router, as routes name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ways {
+pub(in crate::agent) struct Ways {
     /// Slots, by the kernel's index.
-    pub(super) slots: HashMap<u32, u32>,
+    pub(in crate::agent) slots: HashMap<u32, u32>,
     /// Networks of which the kernel knows nothing: those of VLANs without a device.
-    pub(super) networks: BTreeMap<Ipv4Net, u32>,
+    pub(in crate::agent) networks: BTreeMap<Ipv4Net, u32>,
 }
 
 /// Where sources are.
@@ -200,7 +200,7 @@ fn longest(prefixes: &Prefixes, source: Ipv4Addr) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::netlink::Route;
+    use crate::netlink::{NextHops, Route};
 
     const NEAR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
     const FAR: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 5);
@@ -216,6 +216,9 @@ mod tests {
                 .map(|&(prefix, via)| Route {
                     prefix: net(prefix),
                     via,
+                    next_hops: NextHops::new(),
+                    preference: 0,
+                    metric: 0,
                 })
                 .collect(),
             ask_always: false,

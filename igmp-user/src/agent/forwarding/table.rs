@@ -6,15 +6,41 @@ use std::{
 };
 
 use igmp_core::Instant;
+use igmp_wire::abi::{INCOMING_NONE, INCOMING_RPF};
 
 /// A group, and a source or `None` for those without a route of their own.
-pub(super) type RouteId = (Ipv4Addr, Option<Ipv4Addr>);
+pub(in crate::agent) type RouteId = (Ipv4Addr, Option<Ipv4Addr>);
+
+/// Where packets of a route have to come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::agent) enum Incoming {
+    /// On the interface towards their source.
+    #[default]
+    Rpf,
+    /// On the interface with this slot.
+    Slot(u32),
+    /// Nowhere: no way leads to the source or the RP.
+    Nowhere,
+}
+
+impl Incoming {
+    /// As the programs in the kernel are told, see [`RouteEntry`](igmp_wire::abi::RouteEntry).
+    pub(super) fn in_kernel(self) -> u32 {
+        match self {
+            Self::Rpf => INCOMING_RPF,
+            Self::Slot(slot) => slot,
+            Self::Nowhere => INCOMING_NONE,
+        }
+    }
+}
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     /// The number of its port set.
     pub(super) port_set: u32,
+    /// Where its packets have to come in.
+    pub(super) incoming: Incoming,
     /// Since when there is such a route.
     pub(super) since: Instant,
     /// What sources carried that are forgotten by now.
@@ -42,13 +68,24 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Gives a route another port set. Returns the one before, `None` for a new route.
-    pub(super) fn set(&mut self, id: RouteId, port_set: u32, now: Instant) -> Option<u32> {
+    /// Gives a route another port set and other ways in. Returns the port set before, `None` for a new route.
+    pub(super) fn set(
+        &mut self,
+        id: RouteId,
+        port_set: u32,
+        incoming: Incoming,
+        now: Instant,
+    ) -> Option<u32> {
         match self.routes.entry(id) {
-            Entry::Occupied(mut entry) => Some(std::mem::replace(&mut entry.get_mut().port_set, port_set)),
+            Entry::Occupied(mut entry) => {
+                let route = entry.get_mut();
+                route.incoming = incoming;
+                Some(std::mem::replace(&mut route.port_set, port_set))
+            }
             Entry::Vacant(entry) => {
                 entry.insert(Route {
                     port_set,
+                    incoming,
                     since: now,
                     past: Traffic::default(),
                 });
@@ -95,11 +132,11 @@ mod tests {
     fn the_route_of_a_source_goes_before_that_of_its_group() {
         let mut table = Table::default();
         assert!(table.governing((G, S)).is_none());
-        assert_eq!(table.set((G, None), 1, Instant::ZERO), None);
+        assert_eq!(table.set((G, None), 1, Incoming::Rpf, Instant::ZERO), None);
         assert_eq!(table.governing((G, S)).map(|route| route.port_set), Some(1));
-        assert_eq!(table.set((G, Some(S)), 2, Instant::ZERO), None);
+        assert_eq!(table.set((G, Some(S)), 2, Incoming::Rpf, Instant::ZERO), None);
         assert_eq!(table.governing((G, S)).map(|route| route.port_set), Some(2));
-        assert_eq!(table.set((G, None), 3, Instant::ZERO), Some(1));
+        assert_eq!(table.set((G, None), 3, Incoming::Rpf, Instant::ZERO), Some(1));
         let order: Vec<RouteId> = table.from((G, None)).map(|(id, _)| id).collect();
         assert_eq!(order, [(G, None), (G, Some(S))]);
     }

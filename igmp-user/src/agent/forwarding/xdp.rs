@@ -8,8 +8,8 @@ use std::{
 
 use igmp_core::Instant;
 use igmp_wire::abi::{
-    EMPTY_PORT_SET, ForwardingState, INCOMING_ANY, INCOMING_RPF, Port, PortSet, PortSetFlags, RouteEntry,
-    RouteKey,
+    EMPTY_PORT_SET, ForwardingSignals, ForwardingState, INCOMING_ANY, Port, PortSet, PortSetFlags,
+    RouteEntry, RouteKey,
 };
 use tracing::{error, warn};
 
@@ -17,7 +17,7 @@ use super::{
     maker::{Job, Maker},
     port_sets::{KEEP, PortSets},
     sources::Difference,
-    table::{RouteId, Table},
+    table::{Incoming, RouteId, Table},
 };
 use crate::{
     agent::{clock, throttle::Throttle},
@@ -138,6 +138,7 @@ impl XdpForwarding {
         kernel: &mut Kernel,
         now: Instant,
         id: RouteId,
+        incoming: Incoming,
         outgoing: &[u32],
     ) -> bool {
         let slots = self.with_upstream(outgoing);
@@ -156,18 +157,17 @@ impl XdpForwarding {
             self.make_set(kernel, set, Urgency::First);
         }
         let key = key(id);
-        let incoming = if self.upstream.is_some() {
-            INCOMING_ANY
-        } else {
-            INCOMING_RPF
-        };
         let entry = RouteEntry {
             port_set: set,
-            incoming,
+            incoming: if self.upstream.is_some() {
+                INCOMING_ANY
+            } else {
+                incoming.in_kernel()
+            },
         };
         report(kernel.set_route(key, entry));
         self.unconfirmed.remove(&key);
-        let before = self.table.set(id, set, now);
+        let before = self.table.set(id, set, incoming, now);
         if let Some(before) = before {
             self.sets.release(before, now);
         }
@@ -238,6 +238,13 @@ impl XdpForwarding {
             self.state.default_port_set = set;
             self.changed = true;
         }
+    }
+
+    /// Has the programs in the kernel tell of packets that PIM acts on, or not.
+    pub(super) fn set_signals(&mut self, on: bool) {
+        let signals = if on { ForwardingSignals::PACKETS } else { 0 };
+        self.changed |= self.state.signals != signals;
+        self.state.signals = signals;
     }
 
     /// Tells the kernel where sources are.
