@@ -115,6 +115,7 @@ impl XdpForwarding {
             maker,
             state: ForwardingState {
                 default_port_set: EMPTY_PORT_SET,
+                signals: 0,
                 ..kernel.forwarding_state().unwrap_or_default()
             },
             changed: true,
