@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `xdp` | the engine `xdp`: the maps of the programs in the kernel |
 //! | `mrouting` | the engine `kernel`: the kernel's multicast routing |
+//! | `earlier` | routes that an earlier agent left |
 //! | `maker` | making port sets in a thread of its own |
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
 //! | `sources` | from which interface packets of a source are accepted |
@@ -11,6 +12,7 @@
 //! | `flows` | what sources sent, and those that have gone silent |
 //! | `show` | routes for operators |
 
+mod earlier;
 mod flows;
 mod maker;
 mod mrouting;
@@ -32,7 +34,7 @@ use std::{
 use igmp_core::{Instant, InterfaceId, Reason, Router, pim::Pim};
 use igmp_wire::{
     Refusal,
-    abi::{INCOMING_NONE, InterfaceCounters, MAX_LOCAL_GROUPS},
+    abi::{INCOMING_NONE, InterfaceCounters, MAX_LOCAL_GROUPS, RouteEntry, RouteKey},
 };
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -133,6 +135,29 @@ impl Forwarding {
                 .map(|(id, _)| id)
                 .collect(),
             Engine::None | Engine::Kernel(_) => Vec::new(),
+        }
+    }
+
+    /// Has routes go on to lead to these slots where those of an earlier agent do, until the adoption of routes ends.
+    pub(super) fn await_slots(&mut self, kernel: &Kernel, slots: BTreeSet<u32>) {
+        if let Engine::Xdp(xdp) = &mut self.engine {
+            xdp.earlier.await_slots(kernel, slots);
+        }
+    }
+
+    /// Routes of an earlier agent that nobody has confirmed so far.
+    pub(super) fn unconfirmed_routes(&self) -> Vec<(RouteKey, RouteEntry)> {
+        match &self.engine {
+            Engine::Xdp(xdp) => xdp.earlier.unconfirmed().collect(),
+            Engine::None | Engine::Kernel(_) => Vec::new(),
+        }
+    }
+
+    /// The slot on which packets of a route have to come in, where there is the route and exactly one slot.
+    pub(super) fn incoming_slot(&self, id: RouteId) -> Option<u32> {
+        match self.incoming(id) {
+            Incoming::Slot(slot) => Some(slot),
+            Incoming::Rpf | Incoming::Nowhere => None,
         }
     }
 
@@ -373,13 +398,15 @@ impl Agent {
         self.commit_routes();
     }
 
-    /// Ends the adoption of what an earlier agent left.
-    pub(super) fn end_adoption_of_routes(&mut self) {
-        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
-            xdp.end_adoption(&mut self.kernel);
-            xdp.commit(&mut self.kernel);
-        }
-        self.kernel.drop_stale_classifiers();
+    /// Ends the adoption of routes that an earlier agent left. Returns those that are to be set once more; see
+    /// [`Forwarding::await_slots`].
+    pub(super) fn end_adoption_of_routes(&mut self) -> Vec<RouteId> {
+        let Engine::Xdp(xdp) = &mut self.forwarding.engine else {
+            return Vec::new();
+        };
+        let widened = xdp.end_adoption(&mut self.kernel);
+        xdp.commit(&mut self.kernel);
+        widened
     }
 
     /// What the kernel's multicast routing counted, by slot, where it carries packets.
