@@ -135,7 +135,11 @@ impl World {
 
     /// A router with six links. The RP is behind router 1 of link 1, sources behind router 1 of link 2.
     pub(crate) fn new() -> Self {
-        let mut world = Self::with(1, config(), 6);
+        Self::seeded(1)
+    }
+
+    pub(crate) fn seeded(seed: u64) -> Self {
+        let mut world = Self::with(seed, config(), 6);
         world.hear(1, 1);
         world.hear(2, 1);
         world
@@ -272,14 +276,6 @@ impl World {
         let sent = core::mem::take(&mut self.sent);
         sent.iter()
             .map(|(_, link, message)| words(*link, message))
-            .collect()
-    }
-
-    /// The same with the seconds since `since`, rounded to tenths.
-    pub(crate) fn said_at(&mut self, since: f64) -> Vec<String> {
-        let sent = core::mem::take(&mut self.sent);
-        sent.iter()
-            .map(|(at, link, message)| format!("{:.1} {}", at - since, words(*link, message)))
             .collect()
     }
 

@@ -103,6 +103,11 @@ impl Trees {
                     group.any.upstream.hurry(delays.r#override);
                     tree::rewake(&mut group.any, (address, None), cx.timers);
                 }
+                // The sources as well, for the sake of routers that follow RFC 2362. One override is enough for many prunes.
+                if group.overriding > cx.now {
+                    return;
+                }
+                group.overriding = delays.r#override;
                 for (&source, state) in &mut group.sources {
                     if state.tree.upstream.is_joined_to(hop) {
                         state.tree.upstream.hurry(delays.r#override);

@@ -1,6 +1,7 @@
 //! Joins and prunes of downstream neighbours (RFC 7761 §4.5.1 to §4.5.3).
 
 use core::net::Ipv4Addr;
+use std::collections::BTreeSet;
 
 use igmp_wire::address::{is_ssm, is_unicast};
 
@@ -61,12 +62,16 @@ impl Trees {
             seconds => cx.now + Duration::from_secs(seconds.into()),
         };
         let arrival = arrival(interface, expires, links, cx.now);
-        let mut joined = Vec::new();
+        let mut joined = BTreeSet::new();
         for set in &message.groups {
             let group = set.group;
             let targets = (set.joins.iter().map(|&target| (target, true)))
                 .chain(set.prunes.iter().map(|&target| (target, false)));
             for (target, is_join) in targets {
+                if is_join && message.hold_time == 0 {
+                    // It would be timed out immediately (§4.9.5).
+                    continue;
+                }
                 if !is_allowed(group, target) {
                     links.refusals_mut(interface).group += 1;
                     continue;
@@ -82,8 +87,9 @@ impl Trees {
                             if !self.is_rp(interface, sender, group, rp, links, cx) {
                                 continue;
                             }
-                            self.receive_join_any_source(interface, group, &arrival);
-                            joined.push(group);
+                            if joined.insert(group) {
+                                self.receive_join_any_source(interface, group, &arrival);
+                            }
                         }
                         self.downstream(interface, (group, None), event, &arrival, links, cx);
                     }
@@ -228,35 +234,36 @@ impl Trees {
             return;
         };
         port.rpt.step(event, arrival);
-        if let Some(tree) = self.tree_mut(id) {
-            tree.wake_port(id, interface, cx.timers);
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.rpt_prunes.insert((interface, source));
+            if let Some(tree) = group.tree_mut(id.1) {
+                tree.wake_port(id, interface, cx.timers);
+            }
         }
         self.dirty.note(id.0, id.1);
     }
 
     /// A Join(\*,G) may take back each Prune(S,G,rpt) that is not repeated in the same message.
-    fn receive_join_any_source(&mut self, interface: InterfaceId, group: Ipv4Addr, arrival: &Arrival) {
-        let Some(group) = self.groups.get_mut(&group) else {
-            return;
-        };
-        for source in group.sources.values_mut() {
-            if let Some(port) = source.tree.ports.get_mut(interface) {
-                port.rpt.step(PruneEvent::ReceiveJoinAnySource, arrival);
-            }
-        }
+    fn receive_join_any_source(&mut self, interface: InterfaceId, address: Ipv4Addr, arrival: &Arrival) {
+        self.step_rpt(interface, address, PruneEvent::ReceiveJoinAnySource, arrival);
     }
 
+    /// Those that were not repeated are taken back.
     fn end_of_message(&mut self, interface: InterfaceId, address: Ipv4Addr, arrival: &Arrival) {
+        self.step_rpt(interface, address, PruneEvent::EndOfMessage, arrival);
+    }
+
+    /// Something that concerns all (S,G,rpt) of a group on an interface.
+    fn step_rpt(&mut self, interface: InterfaceId, address: Ipv4Addr, event: PruneEvent, arrival: &Arrival) {
         let Some(group) = self.groups.get_mut(&address) else {
             return;
         };
-        for (&source, state) in &mut group.sources {
-            if let Some(port) = state.tree.ports.get_mut(interface) {
-                let before = port.rpt.state;
-                port.rpt.step(PruneEvent::EndOfMessage, arrival);
-                if port.rpt.state != before {
-                    self.dirty.note(address, Some(source));
-                }
+        let all = (interface, Ipv4Addr::UNSPECIFIED)..=(interface, Ipv4Addr::BROADCAST);
+        for &(_, source) in group.rpt_prunes.range(all) {
+            let tree = group.sources.get_mut(&source).map(|source| &mut source.tree);
+            if let Some(port) = tree.and_then(|tree| tree.ports.get_mut(interface)) {
+                port.rpt.step(event, arrival);
+                self.dirty.note(address, Some(source));
             }
         }
     }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::{
     Trees,
     assert::{Facts, Standing, Verdict, consequence_table},
+    downstream::PruneState,
     olist::Macros,
     routes,
     rpt::RptWanted,
@@ -137,6 +138,10 @@ impl Trees {
             is_changed |= state.tree.upstream.step(wanted, &at, &mut self.outbox);
             if !wanted.join_desired {
                 is_changed |= core::mem::take(&mut state.spt_bit);
+            } else if state.tree.rpf.is_connected && !state.spt_bit {
+                // The first packet would set it, but the forwarding plane does not tell of packets that have a route of their own.
+                state.spt_bit = true;
+                is_changed = true;
             }
             if !is_changed {
                 break;
@@ -183,6 +188,13 @@ impl Trees {
             let Some(state) = group.sources.get_mut(&source) else {
                 continue;
             };
+            if !group.rpt_prunes.is_empty() {
+                for port in state.tree.ports.iter() {
+                    if port.rpt.state == PruneState::NoInfo {
+                        group.rpt_prunes.remove(&(port.interface, source));
+                    }
+                }
+            }
             let is_foreign = state.tree.tidy(id, cx.timers) || state.is_foreign();
             self.count(&mut state.tree, is_foreign);
             if state.is_idle() {

@@ -1,7 +1,7 @@
 //! The state of a group and of its sources (RFC 7761 §4.1.2 to §4.1.4).
 
 use core::net::Ipv4Addr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{TreeKey, port::Ports, routes::Route, rpf::Rpf, rpt::RptUpstream, upstream::Upstream};
 use crate::{
@@ -92,6 +92,10 @@ pub(super) struct Group {
     pub(super) any: Tree,
     /// (S,G) and (S,G,rpt) of each source of which there is anything to say.
     pub(super) sources: BTreeMap<Ipv4Addr, Source>,
+    /// Where neighbours have pruned a source off the shared tree: each Join(\*,G) asks for that.
+    pub(super) rpt_prunes: BTreeSet<(InterfaceId, Ipv4Addr)>,
+    /// Until when all sources are about to be joined anew, since a Prune(\*,G) was seen.
+    pub(super) overriding: Instant,
 }
 
 impl Group {
