@@ -10,7 +10,9 @@ use tests::{
     wait_for,
 };
 
-use crate::chain::{GROUP, PEER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, within};
+use crate::chain::{
+    GROUP, PEER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, wait_arrived, wait_seen, within,
+};
 
 /// Packets in one go.
 const PACKETS: u64 = 200;
@@ -148,16 +150,12 @@ hello-interval = 1
         assert!(both_sent(self), "both sent before they knew of each other");
         let sent = self.sender.send_many(PACKETS);
         for (member, name) in self.members.iter().zip(["left", "right"]) {
-            member
-                .receiver
-                .wait_past(self.sender.stream(), SOURCE, group, sent.end - 1);
+            wait_arrived(member, &self.sender, sent.end - 1);
             within(member.got(&self.sender), sent.clone()).assert_exactly(name, sent.clone());
         }
-        within(
-            self.lan.arrivals(self.sender.stream(), SOURCE, group),
-            sent.clone(),
-        )
-        .assert_exactly("the LAN", sent);
+        wait_seen(&self.lan, &self.sender, sent.end - 1);
+        let on_lan = self.lan.arrivals(self.sender.stream(), SOURCE, group);
+        within(on_lan, sent.clone()).assert_exactly("the LAN", sent);
     }
 }
 

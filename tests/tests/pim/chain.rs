@@ -264,3 +264,24 @@ pub(crate) fn within(arrivals: Arrivals, range: Range<u64>) -> Arrivals {
         all: all.filter(|(sequence, _)| range.contains(sequence)).collect(),
     }
 }
+
+/// Waits until a packet of a stream has come out of a station's receiver and its tap, which have queues of their own.
+#[track_caller]
+pub(crate) fn wait_arrived(station: &Station, sender: &Sender, last: u64) {
+    station
+        .receiver
+        .wait_past(sender.stream(), sender.source(), sender.group(), last);
+    wait_seen(&station.tap, sender, last);
+}
+
+/// Waits until a tap has seen a packet of a stream.
+#[track_caller]
+pub(crate) fn wait_seen(tap: &Tap, sender: &Sender, last: u64) {
+    wait_for("the tap to catch up", PATIENCE, || {
+        let seen = tap.arrivals(sender.stream(), sender.source(), sender.group());
+        match seen.span() {
+            Some((_, highest)) if highest >= last => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+}

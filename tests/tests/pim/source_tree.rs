@@ -10,7 +10,9 @@ use tests::{
     wait_for,
 };
 
-use crate::chain::{GROUP, RP, SOURCE, defaults, frr_defaults, frr_interface, within};
+use crate::chain::{
+    GROUP, RP, SOURCE, defaults, frr_defaults, frr_interface, wait_arrived, wait_seen, within,
+};
 
 /// FRR's address on the link between the RP and the router.
 const RP_CORE: Ipv4Addr = Ipv4Addr::new(10, 0, 13, 1);
@@ -144,9 +146,7 @@ igmp = {{}}
     #[track_caller]
     pub(crate) fn assert_way(&mut self, over_shared: bool, over_own: bool) {
         let sent = self.sender.send_many(PACKETS);
-        self.station
-            .receiver
-            .wait_past(self.sender.stream(), SOURCE, GROUP, sent.end - 1);
+        wait_arrived(&self.station, &self.sender, sent.end - 1);
         within(self.station.got(&self.sender), sent.clone()).assert_exactly("the receiver", sent.clone());
         within(self.station.saw(&self.sender), sent.clone()).assert_exactly("the host's link", sent.clone());
         for (name, tap, is_way) in [
@@ -154,6 +154,7 @@ igmp = {{}}
             ("the link of the source's router", &self.own, over_own),
         ] {
             let expected = if is_way {
+                wait_seen(tap, &self.sender, sent.end - 1);
                 sent.clone()
             } else {
                 sent.start..sent.start

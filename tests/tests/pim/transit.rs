@@ -9,7 +9,9 @@ use tests::{
     wait_for,
 };
 
-use crate::chain::{GROUP, PEER, ROUTER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, within};
+use crate::chain::{
+    GROUP, PEER, ROUTER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, wait_arrived, within,
+};
 
 /// The router's address towards the FRR below.
 const DOWN: Ipv4Addr = Ipv4Addr::new(10, 0, 23, 1);
@@ -107,9 +109,7 @@ hello-interval = 1
             }
         });
         let sent = sender.send_many(PACKETS);
-        self.station
-            .receiver
-            .wait_past(sender.stream(), SOURCE, sender.group(), sent.end - 1);
+        wait_arrived(&self.station, sender, sent.end - 1);
         within(self.station.got(sender), sent.clone()).assert_exactly("the receiver", sent.clone());
         within(self.station.saw(sender), sent.clone()).assert_exactly("the host's link", sent);
     }
