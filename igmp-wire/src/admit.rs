@@ -132,8 +132,8 @@ pub struct Admission {
     pub outcome: Result<Message, Refusal>,
 }
 
-/// Judges the IGMP packet whose IPv4 header is at `ip`, in a frame of `frame_len` bytes that was received on an interface
-/// with this configuration. The destination of the packet is not judged; see the [module](self).
+/// Judges the IGMP packet whose IPv4 header is at `ip`, in a frame of `frame_len` bytes that was received on an
+/// interface with this configuration. The destination of the packet is not judged; see the [module](self).
 ///
 /// A version 3 report is still to be walked to see whether its records fit: see [`fits`].
 pub fn admit<P: Packet>(packet: &P, ip: usize, frame_len: usize, config: &InterfaceConfig) -> Admission {
@@ -284,8 +284,8 @@ pub fn judge_group(group: Ipv4Addr, any_source: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Judges the group of a version 1 or 2 report or a Leave. Those versions cannot name sources, so nothing they say counts
-/// in the source-specific range (RFC 4604 §3.5 and §3.7).
+/// Judges the group of a version 1 or 2 report or a Leave. Those versions cannot name sources, so nothing they say
+/// counts in the source-specific range (RFC 4604 §3.5 and §3.7).
 ///
 /// # Errors
 ///

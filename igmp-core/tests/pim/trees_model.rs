@@ -51,6 +51,8 @@ pub(crate) struct Model {
     prune_rpt: BTreeMap<(Source, Group, u32), Held>,
     keepalive: BTreeMap<(Source, Group), Time>,
     spt_bit: BTreeSet<(Source, Group)>,
+    /// Whose packets the forwarding plane has seen without telling of them.
+    pub(crate) seen: BTreeSet<(Source, Group)>,
 }
 
 fn is_ssm(group: Group) -> bool {
@@ -169,6 +171,9 @@ impl Model {
     /// "On receipt of data from S to G on interface iif". Answers whether the Keepalive Timer was set because of packets that
     /// are forwarded along the source's tree.
     pub(crate) fn data(&mut self, iif: u32, source: Source, group: Group) -> bool {
+        if self.seen.contains(&(source, group)) && self.is_spt_at_once(source, group) {
+            self.spt_bit.insert((source, group));
+        }
         let rpf = self.rpf(source);
         let on_tree = rpf.interface == Some(iif) && !self.inherited_olist(source, group).is_empty();
         let is_kept = on_tree && !is_ssm(group) && (rpf.connected || self.join_desired(source, group));
@@ -228,6 +233,13 @@ impl Model {
         for name in undesired {
             self.spt_bit.remove(&name);
         }
+        // "The source is directly connected, in which case the switch to the SPT is a no-op" (§4.2.2).
+        let desired = (self.include.iter().map(|&(source, group, _)| (source, group)))
+            .chain(self.join.keys().map(|&(source, group, _)| (source, group)))
+            .chain(self.keepalive.keys().copied())
+            .filter(|&(source, group)| self.rpf(source).connected && self.join_desired(source, group));
+        let desired: Vec<_> = desired.collect();
+        self.spt_bit.extend(desired);
     }
 
     // §4.1.5
@@ -406,23 +418,34 @@ impl Model {
 
     // §4.2
 
+    /// Whether the first packet of the source's tree sets the SPTbit, for what is known before it comes.
+    fn is_spt_at_once(&self, source: Source, group: Group) -> bool {
+        let rpf = self.rpf(source);
+        self.join_desired(source, group)
+            && (rpf.connected
+                || self.inherited_olist_rpt(source, group).is_empty()
+                || (rpf.neighbor == self.rpf_of_rp(group).neighbor && rpf.neighbor.is_some()))
+    }
+
     /// Where packets are forwarded to. What is known to set the SPTbit with the first packet of the source's tree is taken for
     /// granted.
     pub(crate) fn forwards(&self, iif: u32, source: Source, group: Group) -> Vec<u32> {
         let rpf = self.rpf(source);
         let of_rp = self.rpf_of_rp(group);
-        let at_once = self.join_desired(source, group)
-            && (rpf.connected
-                || self.inherited_olist_rpt(source, group).is_empty()
-                || (rpf.neighbor == of_rp.neighbor && rpf.neighbor.is_some()));
-        let olist = if self.has_spt_bit(source, group) || at_once {
+        let olist = if self.has_spt_bit(source, group) || self.is_spt_at_once(source, group) {
             if rpf.interface == Some(iif) {
                 self.inherited_olist(source, group)
             } else {
                 Links::new()
             }
         } else if of_rp.interface == Some(iif) {
-            self.inherited_olist_rpt(source, group)
+            let rpt = self.inherited_olist_rpt(source, group);
+            if rpf.interface == Some(iif) && self.join_desired(source, group) {
+                // Packets of both trees come in here, and those who want the source alone are not left without.
+                plus(&rpt, &self.immediate_olist(source, group))
+            } else {
+                rpt
+            }
         } else {
             Links::new()
         };

@@ -308,6 +308,7 @@ impl Run {
                 && self.model.has_tree(from, to)
             {
                 self.model = after;
+                self.model.seen.insert((from, to));
                 self.world.around.last_packets.insert((to, from), now);
             }
         }

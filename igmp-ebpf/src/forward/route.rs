@@ -120,7 +120,9 @@ pub(super) fn find<const STACK: bool>(
         if STACK && accepted {
             keep_alive(config.slot, flow, key, decision, now, shared);
         } else if STACK {
-            let matters = is_port != 0 || interface_towards(key.source) == config.slot;
+            // Of several ways to the source, PIM has chosen one.
+            let towards = interface_towards(key.source);
+            let matters = is_port != 0 || towards == config.slot || towards == INCOMING_ASK;
             look_at_wrong(config.slot, flow, key, decision, now, matters);
         } else {
             for_stack = is_unseen(flow, now);

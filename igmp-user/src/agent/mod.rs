@@ -327,9 +327,15 @@ impl Agent {
         self.lost_events = self.kernel.lost_events().unwrap_or(0);
         let found = self.adopt();
         self.begin_forwarding(routes, local_groups);
+        self.await_joins();
         self.reconcile();
         self.take_in(found);
-        self.end_adoption_of_routes();
+        if self.awaits_joins() {
+            self.tell_pim_of_earlier_flows();
+        } else {
+            self.end_adoption_of_routes();
+        }
+        self.kernel.drop_stale_classifiers();
         self.release_unclaimed();
         self.kernel.drop_stale_links();
     }

@@ -203,9 +203,20 @@ impl Kernel {
     }
 
     /// The routes in the kernel; after a restart, those of the earlier igmpd.
-    pub fn routes(&self) -> Vec<RouteKey> {
-        let keys = self.forwarding.routes.keys();
-        keys.flatten().map(|Plain(key)| key).collect()
+    pub fn routes(&self) -> Vec<(RouteKey, RouteEntry)> {
+        let routes = self.forwarding.routes.iter().flatten();
+        routes.map(|(Plain(key), Plain(entry))| (key, entry)).collect()
+    }
+
+    /// The port set with this number; after a restart, that of the earlier igmpd.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn port_set(&self, number: u32) -> Result<PortSet, KernelError> {
+        let set = self.forwarding.port_sets.get(&number, 0);
+        set.map(|Plain(set)| set)
+            .map_err(KernelError::map("read a port set in the kernel"))
     }
 
     /// The sources of data that the kernel knows.

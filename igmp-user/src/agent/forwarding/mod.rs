@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `xdp` | the engine `xdp`: the maps of the programs in the kernel |
 //! | `mrouting` | the engine `kernel`: the kernel's multicast routing |
+//! | `earlier` | routes that an earlier agent left |
 //! | `maker` | making port sets in a thread of its own |
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
 //! | `sources` | from which interface packets of a source are accepted |
@@ -11,6 +12,7 @@
 //! | `flows` | what sources sent, and those that have gone silent |
 //! | `show` | routes for operators |
 
+mod earlier;
 mod flows;
 mod maker;
 mod mrouting;
@@ -29,10 +31,10 @@ use std::{
     sync::Arc,
 };
 
-use igmp_core::{Instant, InterfaceId, Reason};
+use igmp_core::{Instant, InterfaceId, Reason, Router, pim::Pim};
 use igmp_wire::{
     Refusal,
-    abi::{INCOMING_NONE, InterfaceCounters, MAX_LOCAL_GROUPS},
+    abi::{INCOMING_NONE, InterfaceCounters, MAX_LOCAL_GROUPS, RouteEntry, RouteKey},
 };
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -136,6 +138,29 @@ impl Forwarding {
         }
     }
 
+    /// Has routes go on to lead to these slots where those of an earlier agent do, until the adoption of routes ends.
+    pub(super) fn await_slots(&mut self, kernel: &Kernel, slots: BTreeSet<u32>) {
+        if let Engine::Xdp(xdp) = &mut self.engine {
+            xdp.earlier.await_slots(kernel, slots);
+        }
+    }
+
+    /// Routes of an earlier agent that nobody has confirmed so far.
+    pub(super) fn unconfirmed_routes(&self) -> Vec<(RouteKey, RouteEntry)> {
+        match &self.engine {
+            Engine::Xdp(xdp) => xdp.earlier.unconfirmed().collect(),
+            Engine::None | Engine::Kernel(_) => Vec::new(),
+        }
+    }
+
+    /// The slot on which packets of a route have to come in, where there is the route and exactly one slot.
+    pub(super) fn incoming_slot(&self, id: RouteId) -> Option<u32> {
+        match self.incoming(id) {
+            Incoming::Slot(slot) => Some(slot),
+            Incoming::Rpf | Incoming::Nowhere => None,
+        }
+    }
+
     /// Where packets have to come in that the route of a source carries, or that of its group where it has none.
     fn incoming(&self, (group, source): RouteId) -> Incoming {
         let Engine::Xdp(xdp) = &self.engine else {
@@ -174,7 +199,8 @@ impl Agent {
             Engine::Kernel(kernel) => kernel.set_route(now, (group, source), slots),
         };
         if added {
-            self.publish_route(MonitorEventKind::RouteAdded, (group, source), reason);
+            let incoming = self.incoming_of((group, source)).unwrap_or_default();
+            self.publish_route(MonitorEventKind::RouteAdded, incoming, (group, source), reason);
         }
     }
 
@@ -186,13 +212,15 @@ impl Agent {
         source: Option<Ipv4Addr>,
         reason: Reason,
     ) {
+        // Afterwards nobody knows.
+        let incoming = self.incoming_of((group, source)).unwrap_or_default().to_owned();
         let removed = match &mut self.forwarding.engine {
             Engine::None => false,
             Engine::Xdp(xdp) => xdp.remove_route(&mut self.kernel, now, (group, source)),
             Engine::Kernel(kernel) => kernel.remove_route(now, (group, source)),
         };
         if removed {
-            self.publish_route(MonitorEventKind::RouteRemoved, (group, source), reason);
+            self.publish_route(MonitorEventKind::RouteRemoved, &incoming, (group, source), reason);
         }
     }
 
@@ -356,15 +384,9 @@ impl Agent {
             Engine::Xdp(xdp) => {
                 xdp.set_local_groups(&mut self.kernel, local);
                 if xdp.set_ports(&mut self.kernel, now, ports, upstream) {
-                    for route in self.router.routes((Ipv4Addr::UNSPECIFIED, None), usize::MAX) {
-                        let slots: Vec<u32> = route.outgoing.iter().map(|interface| interface.0).collect();
-                        xdp.set_route(
-                            &mut self.kernel,
-                            now,
-                            (route.group, route.source),
-                            Incoming::Rpf,
-                            &slots,
-                        );
+                    for (id, incoming, outgoing) in told_routes(self.pim.core(), &self.router) {
+                        let slots: Vec<u32> = outgoing.iter().map(|interface| interface.0).collect();
+                        xdp.set_route(&mut self.kernel, now, id, incoming, &slots);
                     }
                 }
             }
@@ -376,13 +398,15 @@ impl Agent {
         self.commit_routes();
     }
 
-    /// Ends the adoption of what an earlier agent left.
-    pub(super) fn end_adoption_of_routes(&mut self) {
-        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
-            xdp.end_adoption(&mut self.kernel);
-            xdp.commit(&mut self.kernel);
-        }
-        self.kernel.drop_stale_classifiers();
+    /// Ends the adoption of routes that an earlier agent left. Returns those that are to be set once more; see
+    /// [`Forwarding::await_slots`].
+    pub(super) fn end_adoption_of_routes(&mut self) -> Vec<RouteId> {
+        let Engine::Xdp(xdp) = &mut self.forwarding.engine else {
+            return Vec::new();
+        };
+        let widened = xdp.end_adoption(&mut self.kernel);
+        xdp.commit(&mut self.kernel);
+        widened
     }
 
     /// What the kernel's multicast routing counted, by slot, where it carries packets.
@@ -422,8 +446,7 @@ impl Agent {
         self.forget_silent_sources(now);
     }
 
-    fn publish_route(&self, event: MonitorEventKind, id: RouteId, reason: Reason) {
-        let incoming = self.incoming_of(id).unwrap_or_default();
+    fn publish_route(&self, event: MonitorEventKind, incoming: &str, id: RouteId, reason: Reason) {
         self.publish(translate::about_route(event, incoming, id, reason));
     }
 
@@ -459,5 +482,29 @@ impl Agent {
         groups
             .filter_map(|&(ifindex, group)| Some((*slots.get(&ifindex)?, group)))
             .collect()
+    }
+}
+
+/// All routes as they were told last: by PIM where it runs, else by the IGMP router.
+fn told_routes(pim: Option<&Pim>, router: &Router) -> Vec<(RouteId, Incoming, Vec<InterfaceId>)> {
+    let first = (Ipv4Addr::UNSPECIFIED, None);
+    match pim {
+        Some(pim) => {
+            let routes = pim.routes(first, usize::MAX).into_iter();
+            routes
+                .map(|route| {
+                    let incoming = route
+                        .incoming
+                        .map_or(Incoming::Nowhere, |interface| Incoming::Slot(interface.0));
+                    ((route.group, route.source), incoming, route.outgoing)
+                })
+                .collect()
+        }
+        None => {
+            let routes = router.routes(first, usize::MAX).into_iter();
+            routes
+                .map(|route| ((route.group, route.source), Incoming::Rpf, route.outgoing))
+                .collect()
+        }
     }
 }

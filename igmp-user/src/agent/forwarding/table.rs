@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use igmp_core::Instant;
+use igmp_core::{Instant, InterfaceId};
 use igmp_wire::abi::{INCOMING_NONE, INCOMING_RPF};
 
 /// A group, and a source or `None` for those without a route of their own.
@@ -24,6 +24,11 @@ pub(in crate::agent) enum Incoming {
 }
 
 impl Incoming {
+    /// On this interface, or nowhere.
+    pub(in crate::agent) fn of(interface: Option<InterfaceId>) -> Self {
+        interface.map_or(Self::Nowhere, |interface| Self::Slot(interface.0))
+    }
+
     /// As the programs in the kernel are told, see [`RouteEntry`](igmp_wire::abi::RouteEntry).
     pub(super) fn in_kernel(self) -> u32 {
         match self {

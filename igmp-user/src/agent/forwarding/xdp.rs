@@ -1,7 +1,7 @@
 //! The engine `xdp`: keeping the maps of forwarding in step with the routes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     io,
     net::Ipv4Addr,
 };
@@ -14,6 +14,7 @@ use igmp_wire::abi::{
 use tracing::{error, warn};
 
 use super::{
+    earlier::Earlier,
     maker::{Job, Maker},
     port_sets::{KEEP, PortSets},
     sources::Difference,
@@ -50,8 +51,8 @@ pub(super) struct XdpForwarding {
     state: ForwardingState,
     /// Whether something has changed that known sources are still to hear of.
     changed: bool,
-    /// Routes of an earlier agent that nobody has confirmed so far.
-    unconfirmed: HashSet<RouteKey>,
+    /// Routes of an earlier agent.
+    pub(super) earlier: Earlier,
     local: BTreeSet<(u32, Ipv4Addr)>,
     /// For each slot the port set of it alone, which its first member will need.
     prepared: BTreeMap<u32, u32>,
@@ -79,6 +80,11 @@ fn key((group, source): RouteId) -> RouteKey {
         group: group.to_bits(),
         source: source.map_or(0, Ipv4Addr::to_bits),
     }
+}
+
+fn id(key: RouteKey) -> RouteId {
+    let source = (key.source != 0).then(|| Ipv4Addr::from_bits(key.source));
+    (Ipv4Addr::from_bits(key.group), source)
 }
 
 /// Says what the kernel refused. The next change of the same thing tries again.
@@ -109,10 +115,11 @@ impl XdpForwarding {
             maker,
             state: ForwardingState {
                 default_port_set: EMPTY_PORT_SET,
+                signals: 0,
                 ..kernel.forwarding_state().unwrap_or_default()
             },
             changed: true,
-            unconfirmed: kernel.routes().into_iter().collect(),
+            earlier: Earlier::read(kernel),
             local: kernel
                 .local_groups()
                 .into_iter()
@@ -124,12 +131,15 @@ impl XdpForwarding {
         }
     }
 
-    /// Removes routes of an earlier agent that nobody has confirmed.
-    pub(super) fn end_adoption(&mut self, kernel: &mut Kernel) {
-        for key in std::mem::take(&mut self.unconfirmed) {
+    /// Removes routes of an earlier agent that nobody has confirmed. Returns those that are to be set once more, since they
+    /// lead on to where the earlier agent's led.
+    pub(super) fn end_adoption(&mut self, kernel: &mut Kernel) -> Vec<RouteId> {
+        let (over, widened) = self.earlier.take();
+        for key in over {
             report(kernel.remove_route(key));
             self.changed = true;
         }
+        widened.into_iter().map(id).collect()
     }
 
     /// Sets a route. Returns whether there was none before.
@@ -141,7 +151,9 @@ impl XdpForwarding {
         incoming: Incoming,
         outgoing: &[u32],
     ) -> bool {
-        let slots = self.with_upstream(outgoing);
+        let key = key(id);
+        let beyond = self.earlier.confirm(key).to_vec();
+        let slots = self.with_upstream(outgoing.iter().copied().chain(beyond));
         let Some((set, new)) = self.sets.acquire(&slots) else {
             if let Some(count) = self.refused.note(now, 1) {
                 error!(
@@ -156,7 +168,6 @@ impl XdpForwarding {
         if new {
             self.make_set(kernel, set, Urgency::First);
         }
-        let key = key(id);
         let entry = RouteEntry {
             port_set: set,
             incoming: if self.upstream.is_some() {
@@ -166,7 +177,6 @@ impl XdpForwarding {
             },
         };
         report(kernel.set_route(key, entry));
-        self.unconfirmed.remove(&key);
         let before = self.table.set(id, set, incoming, now);
         if let Some(before) = before {
             self.sets.release(before, now);
@@ -177,7 +187,9 @@ impl XdpForwarding {
 
     /// Removes a route. Returns whether there was one.
     pub(super) fn remove_route(&mut self, kernel: &mut Kernel, now: Instant, id: RouteId) -> bool {
-        report(kernel.remove_route(key(id)));
+        let key = key(id);
+        self.earlier.forget(key);
+        report(kernel.remove_route(key));
         self.changed = true;
         let removed = self.table.remove(id);
         if let Some(route) = &removed {
@@ -290,7 +302,7 @@ impl XdpForwarding {
     pub(super) fn prepare_sets(&mut self, kernel: &mut Kernel) {
         let without = self.ports.keys().filter(|slot| !self.prepared.contains_key(slot));
         for slot in without.copied().collect::<Vec<u32>>() {
-            let slots = self.with_upstream(&[slot]);
+            let slots = self.with_upstream([slot]);
             if let Some((set, new)) = self.sets.acquire(&slots) {
                 self.prepared.insert(slot, set);
                 if new {
@@ -318,8 +330,8 @@ impl XdpForwarding {
         slots.filter(|slot| self.ports.contains_key(slot))
     }
 
-    fn with_upstream(&self, outgoing: &[u32]) -> Vec<u32> {
-        let slots: BTreeSet<u32> = outgoing.iter().copied().chain(self.upstream).collect();
+    fn with_upstream(&self, outgoing: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let slots: BTreeSet<u32> = outgoing.into_iter().chain(self.upstream).collect();
         slots.into_iter().collect()
     }
 

@@ -46,8 +46,7 @@ impl Agent {
                 outgoing,
             } => {
                 let reason = reason_of(group, Reason::Report);
-                let incoming = incoming.map_or(Incoming::Nowhere, |interface| Incoming::Slot(interface.0));
-                self.set_route(now, (group, source), incoming, &outgoing, reason);
+                self.set_route(now, (group, source), Incoming::of(incoming), &outgoing, reason);
             }
             PimAction::RemoveRoute { group, source } => {
                 let reason = reason_of(group, Reason::Leave);

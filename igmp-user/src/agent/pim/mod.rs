@@ -10,11 +10,13 @@
 //! | `message` | messages of the network and of the core |
 //! | `interfaces` | which interfaces PIM knows, and how |
 //! | `switch` | beginning and ending PIM as a whole |
+//! | `adoption` | beginning where an earlier agent was killed |
 //! | `surroundings` | ways to sources and RPs |
 //! | `actions` | what the core wants done |
 //! | `counters`, `show` | what was received, refused and sent; PIM for operators |
 
 mod actions;
+mod adoption;
 mod counters;
 mod interfaces;
 mod message;
@@ -56,6 +58,8 @@ pub(super) struct PimSide {
     received: Option<mpsc::Receiver<Received>>,
     /// What was counted, by the names of interfaces.
     counts: BTreeMap<String, Counts>,
+    /// Until when routes of an earlier agent hold that nobody has confirmed.
+    adoption_ends: Option<Instant>,
     /// When to try again to listen where that failed.
     retry: Option<Instant>,
     /// Messages about what could not be sent.
@@ -90,6 +94,7 @@ impl PimSide {
             messages,
             received: Some(received),
             counts: BTreeMap::new(),
+            adoption_ends: None,
             retry: None,
             send_errors: Throttle::default(),
         }
@@ -114,7 +119,7 @@ impl PimSide {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let running = self.running.as_ref()?;
         let core = running.core.poll_timeout();
-        [core, self.retry].into_iter().flatten().min()
+        [core, self.retry, self.adoption_ends].into_iter().flatten().min()
     }
 
     /// Notes why members of a group want something else.
@@ -202,6 +207,9 @@ impl Agent {
                 .core
                 .handle_timeout(now, &mut around, &mut running.actions);
             self.carry_out_pim(now);
+        }
+        if self.pim.adoption_ends.is_some_and(|due| due <= now) {
+            self.stop_awaiting_joins();
         }
         if self.pim.retry.is_some_and(|due| due <= now) {
             self.pim.retry = None;

@@ -9,7 +9,7 @@ use std::{
 
 use igmp_core::{
     Reason,
-    pim::{Pim, PimConfig, PimEvent},
+    pim::{Pim, PimAction, PimConfig, PimEvent},
 };
 use tracing::info;
 
@@ -63,6 +63,9 @@ impl Agent {
             return;
         }
         self.close_pim();
+        if self.awaits_joins() {
+            self.stop_awaiting_joins();
+        }
         self.pim.running = None;
         self.pim.counts.clear();
         self.pim.retry = None;
@@ -80,7 +83,7 @@ impl Agent {
         self.commit_routes();
     }
 
-    /// Says goodbye to neighbours.
+    /// Says goodbye to neighbours. Routes stay until others replace them.
     pub(in crate::agent) fn close_pim(&mut self) {
         let now = clock::now();
         let Some(running) = &mut self.pim.running else {
@@ -92,6 +95,9 @@ impl Agent {
             flows: &self.kernel.flows(),
         };
         running.core.close(now, &mut around, &mut running.actions);
+        running
+            .actions
+            .retain(|action| matches!(action, PimAction::Send { .. }));
         self.carry_out_pim(now);
     }
 
