@@ -67,6 +67,7 @@ impl Trees {
         let event = AssertEvent::Receive(Metric::of(sender, message));
         if let Some(source) = source {
             let id = (group, Some(source));
+            self.catch_up(group, source, links, cx);
             let was_held = self.is_held(id, interface);
             if self.contest(interface, id, event, None, links, cx) != Verdict::Stay || was_held {
                 return;

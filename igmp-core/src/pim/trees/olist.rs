@@ -129,6 +129,26 @@ impl<'a> Macros<'a> {
         olist
     }
 
+    /// Where packets go that come in on RPF_interface(RP(G)) while that is RPF_interface(S) as well and the SPTbit is not set.
+    ///
+    /// By §4.2 that is `inherited_olist(S,G,rpt)` until an Assert(S,G) tells that the packets are those of the source's tree
+    /// (§4.2.2). But there is none where only they come, as the router that would send those of the shared tree receives them
+    /// there itself, and who wants the source alone would wait for ever. Both kinds come in on the same interface, so that nobody
+    /// gets more of them if it is served already.
+    pub(super) fn olist_of_shared_interface(&self) -> Olist {
+        let ports = self.interfaces();
+        let mut olist: Olist = ports
+            .filter(|&i| {
+                self.is_in_inherited_olist_rpt(i)
+                    || (self.is_in_immediate_olist(i)
+                        && self.assert_winner_not_me(&self.source.tree, i).is_none())
+            })
+            .collect();
+        olist.sort_unstable();
+        olist.dedup();
+        olist
+    }
+
     pub(super) fn is_inherited_olist_rpt_null(&self) -> bool {
         !(self.any.ports.iter()).any(|port| self.is_in_inherited_olist_rpt(port.interface))
     }

@@ -23,6 +23,7 @@ impl Trees {
         if !rp::is_routable(address) || !is_unicast(source) {
             return;
         }
+        self.catch_up(address, source, links, cx);
         let Some(group) = self.groups.get(&address) else {
             return;
         };
@@ -82,6 +83,29 @@ impl Trees {
                 links,
                 cx,
             );
+        }
+    }
+
+    /// Sets SPTbit(S,G) where the packet that would do so has come: of packets that have a route of their own from the
+    /// beginning the forwarding plane does not tell, but it keeps the time of the last one.
+    pub(super) fn catch_up<S: Surroundings>(
+        &mut self,
+        address: Ipv4Addr,
+        source: Ipv4Addr,
+        links: &Links,
+        cx: &mut Context<'_, S>,
+    ) {
+        let Some(group) = self.groups.get_mut(&address) else {
+            return;
+        };
+        let Some(state) = group.sources.get_mut(&source) else {
+            return;
+        };
+        let macros = Macros::new(&group.any, state, group.is_ssm, links);
+        let is_missing = !macros.spt_bit && state.tree.upstream.is_joined() && macros.is_spt_at_once();
+        if is_missing && cx.surroundings.last_packet(address, source).is_some() {
+            state.spt_bit = true;
+            self.dirty.note(address, Some(source));
         }
     }
 

@@ -46,9 +46,13 @@ fn of_source(
             outgoing: macros.inherited_olist(),
         }
     } else {
+        let is_shared_interface = is_joined && source.tree.rpf.interface == group.any.rpf.interface;
         Route {
             incoming: group.any.rpf.interface,
-            outgoing: macros.inherited_olist_rpt(),
+            outgoing: match is_shared_interface {
+                true => macros.olist_of_shared_interface(),
+                false => macros.inherited_olist_rpt(),
+            },
         }
     };
     let is_needed = match of_any_source {

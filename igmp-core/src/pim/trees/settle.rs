@@ -138,6 +138,10 @@ impl Trees {
             is_changed |= state.tree.upstream.step(wanted, &at, &mut self.outbox);
             if !wanted.join_desired {
                 is_changed |= core::mem::take(&mut state.spt_bit);
+            } else if state.tree.rpf.is_connected && !state.spt_bit {
+                // The first packet would set it, but the forwarding plane does not tell of packets that have a route of their own.
+                state.spt_bit = true;
+                is_changed = true;
             }
             if !is_changed {
                 break;

@@ -31,7 +31,7 @@ use std::{
     sync::Arc,
 };
 
-use igmp_core::{Instant, InterfaceId, Reason};
+use igmp_core::{Instant, InterfaceId, Reason, Router, pim::Pim};
 use igmp_wire::{
     Refusal,
     abi::{INCOMING_NONE, InterfaceCounters, MAX_LOCAL_GROUPS, RouteEntry, RouteKey},
@@ -199,7 +199,8 @@ impl Agent {
             Engine::Kernel(kernel) => kernel.set_route(now, (group, source), slots),
         };
         if added {
-            self.publish_route(MonitorEventKind::RouteAdded, (group, source), reason);
+            let incoming = self.incoming_of((group, source)).unwrap_or_default();
+            self.publish_route(MonitorEventKind::RouteAdded, incoming, (group, source), reason);
         }
     }
 
@@ -211,13 +212,15 @@ impl Agent {
         source: Option<Ipv4Addr>,
         reason: Reason,
     ) {
+        // Afterwards nobody knows.
+        let incoming = self.incoming_of((group, source)).unwrap_or_default().to_owned();
         let removed = match &mut self.forwarding.engine {
             Engine::None => false,
             Engine::Xdp(xdp) => xdp.remove_route(&mut self.kernel, now, (group, source)),
             Engine::Kernel(kernel) => kernel.remove_route(now, (group, source)),
         };
         if removed {
-            self.publish_route(MonitorEventKind::RouteRemoved, (group, source), reason);
+            self.publish_route(MonitorEventKind::RouteRemoved, &incoming, (group, source), reason);
         }
     }
 
@@ -381,15 +384,9 @@ impl Agent {
             Engine::Xdp(xdp) => {
                 xdp.set_local_groups(&mut self.kernel, local);
                 if xdp.set_ports(&mut self.kernel, now, ports, upstream) {
-                    for route in self.router.routes((Ipv4Addr::UNSPECIFIED, None), usize::MAX) {
-                        let slots: Vec<u32> = route.outgoing.iter().map(|interface| interface.0).collect();
-                        xdp.set_route(
-                            &mut self.kernel,
-                            now,
-                            (route.group, route.source),
-                            Incoming::Rpf,
-                            &slots,
-                        );
+                    for (id, incoming, outgoing) in told_routes(self.pim.core(), &self.router) {
+                        let slots: Vec<u32> = outgoing.iter().map(|interface| interface.0).collect();
+                        xdp.set_route(&mut self.kernel, now, id, incoming, &slots);
                     }
                 }
             }
@@ -449,8 +446,7 @@ impl Agent {
         self.forget_silent_sources(now);
     }
 
-    fn publish_route(&self, event: MonitorEventKind, id: RouteId, reason: Reason) {
-        let incoming = self.incoming_of(id).unwrap_or_default();
+    fn publish_route(&self, event: MonitorEventKind, incoming: &str, id: RouteId, reason: Reason) {
         self.publish(translate::about_route(event, incoming, id, reason));
     }
 
@@ -486,5 +482,29 @@ impl Agent {
         groups
             .filter_map(|&(ifindex, group)| Some((*slots.get(&ifindex)?, group)))
             .collect()
+    }
+}
+
+/// All routes as they were told last: by PIM where it runs, else by the IGMP router.
+fn told_routes(pim: Option<&Pim>, router: &Router) -> Vec<(RouteId, Incoming, Vec<InterfaceId>)> {
+    let first = (Ipv4Addr::UNSPECIFIED, None);
+    match pim {
+        Some(pim) => {
+            let routes = pim.routes(first, usize::MAX).into_iter();
+            routes
+                .map(|route| {
+                    let incoming = route
+                        .incoming
+                        .map_or(Incoming::Nowhere, |interface| Incoming::Slot(interface.0));
+                    ((route.group, route.source), incoming, route.outgoing)
+                })
+                .collect()
+        }
+        None => {
+            let routes = router.routes(first, usize::MAX).into_iter();
+            routes
+                .map(|route| ((route.group, route.source), Incoming::Rpf, route.outgoing))
+                .collect()
+        }
     }
 }

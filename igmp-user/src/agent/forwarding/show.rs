@@ -10,7 +10,7 @@ use igmp_wire::abi::{FlowDecision, FlowEntry, INCOMING_NONE, RouteKey};
 
 use super::{
     Engine,
-    table::{RouteId, Traffic},
+    table::{Incoming, RouteId, Traffic},
 };
 use crate::{
     agent::{Agent, clock},
@@ -157,7 +157,12 @@ impl Agent {
                 .filter(|(id, _)| self.route(**id).is_none())
                 .for_each(|(_, of)| count(of));
         }
+        // What packets tell counts only where the route does not say it.
+        let is_fixed = self.forwarding.incoming(id) != Incoming::Rpf;
         let incoming_interface = self.incoming_of(id).or_else(|| {
+            if is_fixed {
+                return None;
+            }
             let only = incoming.first().copied().filter(|_| incoming.len() == 1)?;
             (only < INCOMING_NONE).then(|| self.slots.owner(only)).flatten()
         });

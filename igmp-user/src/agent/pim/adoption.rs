@@ -1,9 +1,9 @@
 //! Beginning where an earlier agent was killed.
 //!
 //! What neighbours had joined is lost, and comes back with their next joins: the Hello with a new Generation ID has them
-//! send those at once (RFC 7761 §4.3.1). Until then the routes of the earlier agent hold, so that no packet is missed by
-//! anybody behind another router. Sources that were on their own trees are active without being seen for the first time,
-//! so PIM is told of them.
+//! send those at once (RFC 7761 §4.3.1). FRRouting's pimd (8.4) sends them when its period is over. Until then the routes of
+//! the earlier agent hold, so that no packet is missed by anybody behind another router. Sources that were on their own trees
+//! are active without being seen for the first time, so PIM is told of them.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -12,9 +12,9 @@ use igmp_wire::abi::{INCOMING_RPF, RouteKey};
 
 use crate::agent::{Agent, clock, forwarding::Incoming, plan::Plan};
 
-/// How long joins may take: the Hello of this router (Triggered_Hello_Delay, 5 s), that of the neighbour, which it has to say
-/// before it is listened to (5 s), its join (t_override, 2.5 s), and as much again for routers that take their time.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long joins may take besides the period in which they are repeated: the Hello of this router (Triggered_Hello_Delay,
+/// RFC 7761 §4.11, 5 s), and as much again.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Agent {
     /// Has the routes of an earlier agent hold for a while, if PIM is configured and there was one.
@@ -33,7 +33,7 @@ impl Agent {
             .filter_map(|(_, wanted)| self.adopted.get(&wanted.binding.as_ref()?.key()).copied())
             .collect();
         self.forwarding.await_slots(&self.kernel, slots);
-        self.pim.adoption_ends = Some(clock::now() + PATIENCE);
+        self.pim.adoption_ends = Some(clock::now() + self.config.pim.join_prune_interval + PATIENCE);
     }
 
     /// Whether routes of an earlier agent are kept for now.
