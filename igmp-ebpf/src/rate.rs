@@ -9,9 +9,22 @@ const EVENT_BURST: u32 = 20_000;
 /// Nanoseconds in which one more event is allowed.
 const EVENT_SPACING: u64 = 1_000_000_000 / EVENT_RATE;
 
-/// Takes a token, if there is one. CPUs that do so at once may take the same one, which lets a few more events through.
+/// Takes a token, if there is one.
 #[inline(always)]
 pub(crate) fn take_token(usage: *mut InterfaceUsage, now: u64) -> bool {
+    take_token_above(usage, now, 0)
+}
+
+/// Takes a token for what is less important, if half of all are left for the rest.
+#[inline(always)]
+pub(crate) fn take_spare_token(usage: *mut InterfaceUsage, now: u64) -> bool {
+    take_token_above(usage, now, EVENT_BURST / 2)
+}
+
+/// Takes a token, if there are more than `least`. CPUs that do so at once may take the same one, which lets a few more
+/// events through.
+#[inline(always)]
+fn take_token_above(usage: *mut InterfaceUsage, now: u64, least: u32) -> bool {
     // SAFETY: the pointer is to a value of an array map, which lives as long as the program. The two fields are read and
     // written as single words.
     unsafe {
@@ -28,7 +41,9 @@ pub(crate) fn take_token(usage: *mut InterfaceUsage, now: u64) -> bool {
                 sum as u32
             };
         }
-        if left == 0 {
+        if left <= least {
+            // What was earned is kept.
+            tokens.write_volatile(left);
             return false;
         }
         tokens.write_volatile(left - 1);
