@@ -7,7 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+mod pim;
 pub mod router;
+
+pub use pim::pim;
 
 use igmp_wire::{
     Refusal,
