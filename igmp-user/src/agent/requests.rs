@@ -160,6 +160,7 @@ impl Agent {
                 .interfaces
                 .get(name)
                 .is_some_and(|interface| interface.proxy_upstream),
+            proxy: self.show_proxy(now, name),
             pim: None,
         }
     }

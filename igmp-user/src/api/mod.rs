@@ -17,7 +17,7 @@ mod statistics;
 mod tests;
 
 pub use groups::{FilterMode, Group, Groups, Source};
-pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, XdpModeName};
+pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, ProxyInterface, XdpModeName};
 pub use joins::{Join, JoinProtocol, JoinState, Joins};
 pub use monitor::{MonitorEvent, MonitorEventKind, MonitorReason};
 pub use operations::{Cleared, ErrorBody, Reloaded, Version};

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use igmp_wire::{
     Packet, Refusal,
-    abi::InterfaceConfig,
+    abi::{InterfaceConfig, InterfaceFlags},
     admit::{self, Message},
     checksum, emit,
     emit::{Frame, Query, QueryTarget, Record},

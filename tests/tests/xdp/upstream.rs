@@ -173,10 +173,7 @@ fn broken_messages_are_refused() {
         assert_refused(&mut xdp, &option, Refusal::RouterAlert);
     }
     assert_refused(&mut xdp, &query(ROUTER, None, &[]), Refusal::Source);
-    let unicast = redirected(
-        query(HOST, Some(ELSEWHERE), &[]),
-        Ipv4Addr::new(224, 0, 0, 1),
-    );
+    let unicast = redirected(query(HOST, Some(ELSEWHERE), &[]), Ipv4Addr::new(224, 0, 0, 1));
     assert_refused(&mut xdp, &unicast, Refusal::Group);
 }
 
