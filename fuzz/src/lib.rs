@@ -1,5 +1,5 @@
-//! What the fuzz targets have in common: each decoder called with any bytes, and the protocol core told of any events, with
-//! assertions on what they answer.
+//! What the fuzz targets have in common: each decoder called with any bytes, and the protocol core told of any events,
+//! with assertions on what they answer.
 //!
 //! ```text
 //! cargo +nightly fuzz run frame -- -max_total_time=60

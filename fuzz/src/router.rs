@@ -9,8 +9,8 @@ use igmp_core::{
 };
 use igmp_wire::igmp::RecordKind;
 
-/// How often a deadline may be served at one point in time. Each call serves a batch of deadlines, and there are far fewer
-/// groups and sources than a batch holds, so that more calls mean that time stands still.
+/// How often a deadline may be served at one point in time. Each call serves a batch of deadlines, and there are far
+/// fewer groups and sources than a batch holds, so that more calls mean that time stands still.
 const CALLS_AT_A_TIME: usize = 64;
 
 /// The times that reports left in the kernel's maps; the source is `None` for the group itself.

@@ -134,8 +134,8 @@ pub struct Admission {
     pub outcome: Result<Message, Refusal>,
 }
 
-/// Judges the IGMP packet whose IPv4 header is at `ip`, in a frame of `frame_len` bytes that was received on an interface
-/// with this configuration. The destination of the packet is not judged; see the [module](self).
+/// Judges the IGMP packet whose IPv4 header is at `ip`, in a frame of `frame_len` bytes that was received on an
+/// interface with this configuration. The destination of the packet is not judged; see the [module](self).
 ///
 /// A version 3 report is still to be walked to see whether its records fit: see [`fits`].
 pub fn admit<P: Packet>(packet: &P, ip: usize, frame_len: usize, config: &InterfaceConfig) -> Admission {
@@ -289,9 +289,9 @@ pub fn judge_group(group: Ipv4Addr, any_source: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Judges where a query came by. `group` is what its second word says. A host ignores General Queries to other groups than
-/// that of all systems (RFC 9776 §9.1), with which anybody could have it answer unnoticed by the querier. One to the
-/// host's own address is accepted (§4.1.12), and a router accepts any.
+/// Judges where a query came by. `group` is what its second word says. A host ignores General Queries to other groups
+/// than that of all systems (RFC 9776 §9.1), with which anybody could have it answer unnoticed by the querier. One to
+/// the host's own address is accepted (§4.1.12), and a router accepts any.
 ///
 /// # Errors
 ///
@@ -312,8 +312,8 @@ pub fn judge_destination(
     Ok(())
 }
 
-/// Judges the group of a version 1 or 2 report or a Leave. Those versions cannot name sources, so nothing they say counts
-/// in the source-specific range (RFC 4604 §3.5 and §3.7).
+/// Judges the group of a version 1 or 2 report or a Leave. Those versions cannot name sources, so nothing they say
+/// counts in the source-specific range (RFC 4604 §3.5 and §3.7).
 ///
 /// # Errors
 ///

@@ -44,8 +44,8 @@ pub fn sum_header(bytes: &[u8; 20]) -> u16 {
 /// Bytes that one turn of the summing loop takes, while there are that many.
 const CHUNK_LEN: usize = 32;
 
-/// The one's-complement sum of the `len` bytes at `offset` of a frame, like [`sum`]. `None` where they are not all within
-/// the frame.
+/// The one's-complement sum of the `len` bytes at `offset` of a frame, like [`sum`]. `None` where they are not all
+/// within the frame.
 #[inline(always)]
 pub fn sum_within<P: Packet>(packet: &P, offset: usize, len: usize) -> Option<u16> {
     let len = packet.forget(len);
@@ -63,8 +63,8 @@ pub fn sum_within<P: Packet>(packet: &P, offset: usize, len: usize) -> Option<u1
 /// Sums what is of no usual length: whole chunks in one loop, then whole words in another, then the last few bytes.
 #[inline(always)]
 fn sum_any<P: Packet>(packet: &P, offset: usize, len: usize) -> Option<u64> {
-    // The verifier must not know that sums begin with zero: it would follow a zero to the comparison at the end, hold it
-    // for significant there, and then tell apart all the sums that the loops can come to.
+    // The verifier must not know that sums begin with zero: it would follow a zero to the comparison at the end, hold
+    // it for significant there, and then tell apart all the sums that the loops can come to.
     let zero = packet.forget(0) as u64;
     let mut chunks = Summing::<CHUNK_LEN> {
         offset,
@@ -83,9 +83,10 @@ fn sum_any<P: Packet>(packet: &P, offset: usize, len: usize) -> Option<u64> {
         return None;
     }
     let mut total = chunks.total + words.total;
-    // A single byte at a variable offset cannot be checked in a way that the verifier understands, so the last bytes are
-    // read with those before them, of which there are enough in any packet. The compiler must not see where this offset
-    // comes from, or it compares the end of the four bytes with the end of the frame without naming their beginning.
+    // A single byte at a variable offset cannot be checked in a way that the verifier understands, so the last bytes
+    // are read with those before them, of which there are enough in any packet. The compiler must not see where this
+    // offset comes from, or it compares the end of the four bytes with the end of the frame without naming their
+    // beginning.
     let last_four = black_box((offset + len).checked_sub(4)?);
     let [_, second, third, last] = packet.read::<4>(last_four)?;
     total += match len % 4 {

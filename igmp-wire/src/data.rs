@@ -13,8 +13,8 @@
 //! ([`Mtu`](Refusal::Mtu)).
 //!
 //! Fragments are packets like any other, since nothing behind the IP header decides where a packet goes. Options are
-//! carried along unchanged: a router may leave Record Route and Timestamp alone (RFC 1812 §4.2.2.1 is about unicast), and
-//! nobody routes multicast by Source Route.
+//! carried along unchanged: a router may leave Record Route and Timestamp alone (RFC 1812 §4.2.2.1 is about unicast),
+//! and nobody routes multicast by Source Route.
 
 use core::net::Ipv4Addr;
 
@@ -88,12 +88,14 @@ pub fn judge<P: Packet>(
     })
 }
 
-/// Whether all checksums in the packet are there, of one that comes from the other end of a virtual pair: the network stack
-/// there leaves computing them to hardware that there is not, and XDP cannot tell the next interface what is missing.
+/// Whether all checksums in the packet are there, of one that comes from the other end of a virtual pair: the network
+/// stack there leaves computing them to hardware that there is not, and XDP cannot tell the next interface what is
+/// missing.
 ///
-/// That is certain of fragments, whose checksums were computed before they were cut, and of UDP with a checksum of its own.
-/// A checksum that is to be computed holds the sum of the pseudo header alone; a complete one looks like that once in 65,536
-/// packets, so then the whole packet is summed. What else there is may be a tunnel with something incomplete inside.
+/// That is certain of fragments, whose checksums were computed before they were cut, and of UDP with a checksum of its
+/// own. A checksum that is to be computed holds the sum of the pseudo header alone; a complete one looks like that once
+/// in 65,536 packets, so then the whole packet is summed. What else there is may be a tunnel with something incomplete
+/// inside.
 #[inline(always)]
 pub fn has_complete_checksum<P: Packet>(packet: &P, ip: usize, header: &Header) -> bool {
     if header.fragment {
@@ -126,8 +128,8 @@ fn pseudo_header_sum(header: &Header, len: u16) -> u64 {
     words(source) + words(group) + u64::from(PROTOCOL_UDP) + u64::from(len)
 }
 
-/// The checksum of a header whose TTL goes down by one, computed from the one before (RFC 1624 §3, equation 3; RFC 1141 is
-/// the same for this change).
+/// The checksum of a header whose TTL goes down by one, computed from the one before (RFC 1624 §3, equation 3; RFC 1141
+/// is the same for this change).
 #[inline(always)]
 pub const fn checksum_after_hop(checksum: u16, ttl: u8, protocol: u8) -> u16 {
     let old = (ttl as u16) << 8 | protocol as u16;

@@ -52,8 +52,8 @@ impl Header {
     }
 }
 
-/// Reads protocol number and destination alone, to tell IGMP and multicast from all other traffic with as little work as
-/// possible.
+/// Reads protocol number and destination alone, to tell IGMP and multicast from all other traffic with as little work
+/// as possible.
 ///
 /// `None` where the frame is too short or the version is not 4.
 #[inline(always)]
@@ -68,8 +68,8 @@ pub fn content<P: Packet>(packet: &P, offset: usize) -> Option<(u8, Ipv4Addr)> {
 /// # Errors
 ///
 /// [`Refusal::TooShort`] where the frame ends before the header or before the length that the header gives;
-/// [`Refusal::Malformed`] where the version, the header length or the total length cannot be, or where the packet is all
-/// there but ends beyond [`MAX_FRAME_LEN`]: the verifier lets nobody read that far, so nobody does.
+/// [`Refusal::Malformed`] where the version, the header length or the total length cannot be, or where the packet is
+/// all there but ends beyond [`MAX_FRAME_LEN`]: the verifier lets nobody read that far, so nobody does.
 #[inline(always)]
 pub fn parse<P: Packet>(packet: &P, offset: usize, frame_len: usize) -> Result<Header, Refusal> {
     let bytes = packet.read::<MIN_HEADER_LEN>(offset).ok_or(Refusal::TooShort)?;

@@ -1,7 +1,7 @@
 //! IGMP and PIM on the wire, and the types that the XDP program and the agent share.
 //!
-//! The crate is `no_std` and holds no `unsafe`: the same parser runs in the kernel, where [`Packet`] is implemented over
-//! the frame that a driver handed to XDP, and in user space, where it is implemented for `&[u8]`.
+//! The crate is `no_std` and holds no `unsafe`: the same parser runs in the kernel, where [`Packet`] is implemented
+//! over the frame that a driver handed to XDP, and in user space, where it is implemented for `&[u8]`.
 //!
 //! # Who may panic
 //!

@@ -29,8 +29,8 @@ pub trait Packet: Sized {
         }
     }
 
-    /// The number as it is. To be put where several paths meet that brought different numbers: the verifier then forgets
-    /// which of them it was, and follows what comes next once and not once for each.
+    /// The number as it is. To be put where several paths meet that brought different numbers: the verifier then
+    /// forgets which of them it was, and follows what comes next once and not once for each.
     #[inline(always)]
     fn forget(&self, number: usize) -> usize {
         number

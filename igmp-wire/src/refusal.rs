@@ -3,8 +3,8 @@
 /// A reason to refuse a packet. A refused packet is counted once, under the first reason that applies, and changes no
 /// state.
 ///
-/// The discriminant is the index of the reason's counter in [`InterfaceCounters::dropped`](crate::abi::InterfaceCounters),
-/// and [`Refusal::name`] is the name that operators see.
+/// The discriminant is the index of the reason's counter in
+/// [`InterfaceCounters::dropped`](crate::abi::InterfaceCounters), and [`Refusal::name`] is the name that operators see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Refusal {

@@ -11,8 +11,8 @@ use crate::{
     ipv4::PROTOCOL_IGMP,
 };
 
-/// An Ethernet frame with an IGMP message, as a standard sender sends it: to the addresses that the message goes to, and
-/// with the Router Alert option on everything but version 1 (RFC 9776 §4, RFC 2236 §2).
+/// An Ethernet frame with an IGMP message, as a standard sender sends it: to the addresses that the message goes to,
+/// and with the Router Alert option on everything but version 1 (RFC 9776 §4, RFC 2236 §2).
 ///
 /// Frames shorter than Ethernet's minimum are left for the device to pad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

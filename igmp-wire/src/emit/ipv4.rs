@@ -19,8 +19,8 @@ const DONT_FRAGMENT: u8 = 0x40;
 /// No router passes a message on (RFC 9776 §4, RFC 7761 §4.9).
 const TTL: u8 = 1;
 
-/// The header of an IPv4 packet that carries an IGMP or PIM message: TTL 1, type of service 0xC0, Don't Fragment, and the
-/// Router Alert option where it is asked for.
+/// The header of an IPv4 packet that carries an IGMP or PIM message: TTL 1, type of service 0xC0, Don't Fragment, and
+/// the Router Alert option where it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv4Header {
     /// Protocol number of the payload.

@@ -45,7 +45,8 @@ impl Message<'_> {
     }
 
     /// The IP destination that the message is sent to: 224.0.0.1 for a General Query (RFC 9776 §4.1.12), 224.0.0.2 for
-    /// a Leave (RFC 2236 §3), 224.0.0.22 for a version 3 report (RFC 9776 §4.2.15), and the group itself for the others.
+    /// a Leave (RFC 2236 §3), 224.0.0.22 for a version 3 report (RFC 9776 §4.2.15), and the group itself for the
+    /// others.
     pub const fn destination(&self) -> Ipv4Addr {
         match *self {
             Self::Query(query) => match query.group() {

@@ -1,5 +1,5 @@
-//! Writing messages, the packets that carry them and the frames that carry those. What is here is IGMP; PIM is in [`pim`],
-//! in the same manner.
+//! Writing messages, the packets that carry them and the frames that carry those. What is here is IGMP; PIM is in
+//! [`pim`], in the same manner.
 //!
 //! Each type here says what is to be written, tells how many bytes that takes (`buffer_len`) and writes them (`emit`).
 //! What it writes is what a standard sender sends (RFC 9776 §4): TTL 1, the precedence of Internetwork Control, the
@@ -63,8 +63,8 @@ pub enum Error {
         /// How many the buffer has.
         available: usize,
     },
-    /// The message has so many records, sources or addresses that no IPv4 packet can hold it. They have to be split over
-    /// several messages (RFC 9776 §4.2.17), long before this limit where the link's MTU is to be met.
+    /// The message has so many records, sources or addresses that no IPv4 packet can hold it. They have to be split
+    /// over several messages (RFC 9776 §4.2.17), long before this limit where the link's MTU is to be met.
     TooLong {
         /// How many bytes the message would have; `usize::MAX` where even that is too small to say.
         len: usize,

@@ -15,7 +15,8 @@ pub const TYPE_V3_REPORT: u8 = 0x22;
 
 /// What an IGMP message is, before it is judged.
 ///
-/// The discriminant is the index of the kind's counter in [`InterfaceCounters::received`](crate::abi::InterfaceCounters).
+/// The discriminant is the index of the kind's counter in
+/// [`InterfaceCounters::received`](crate::abi::InterfaceCounters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {

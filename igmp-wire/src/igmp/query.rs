@@ -17,7 +17,8 @@ pub const QRV_MASK: u8 = 0x07;
 pub struct Query {
     /// The version of the format, 1 to 3.
     pub version: u8,
-    /// Max Resp Code as received: linear tenths of a second in version 2, the floating code in version 3, 0 in version 1.
+    /// Max Resp Code as received: linear tenths of a second in version 2, the floating code in version 3, 0 in version
+    /// 1.
     pub max_resp_code: u8,
     /// The group asked for, 0.0.0.0 in a General Query.
     pub group: Ipv4Addr,
@@ -33,8 +34,8 @@ pub struct Query {
     pub sources: usize,
 }
 
-/// Reads the query of `len` bytes at `offset`, of the version that [`Kind::of`] told from its length. `len` is the length
-/// of an IPv4 payload. What follows the sources is ignored (RFC 9776 §4.1.10).
+/// Reads the query of `len` bytes at `offset`, of the version that [`Kind::of`] told from its length. `len` is the
+/// length of an IPv4 payload. What follows the sources is ignored (RFC 9776 §4.1.10).
 ///
 /// # Errors
 ///

@@ -14,7 +14,7 @@ pub const ASSERT_LEN: usize = HEADER_LEN + ENCODED_GROUP_LEN + ENCODED_UNICAST_L
 /// The RPTbit, in front of the 31 bits of the Metric Preference.
 pub(crate) const RPT_BIT: u32 = 0x8000_0000;
 
-/// The largest Metric Preference. With [`INFINITE_METRIC`] and the RPTbit it is what cancels an Assert (RFC 7761 §4.6.3).
+/// The largest Metric Preference. With the RPTbit and [`INFINITE_METRIC`] it makes an AssertCancel (RFC 7761 §4.6.4).
 pub const INFINITE_METRIC_PREFERENCE: u32 = RPT_BIT - 1;
 /// The largest metric.
 pub const INFINITE_METRIC: u32 = u32::MAX;
@@ -39,8 +39,8 @@ impl Assert {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Malformed`] where the length is not that of an Assert, the group is not a single IPv4 group that routers
-    /// forward, or the source is not unicast, unless this is an Assert(\*,G) without source.
+    /// [`Refusal::Malformed`] where the length is not that of an Assert, the group is not a single IPv4 group that
+    /// routers forward, or the source is not unicast, unless this is an Assert(\*,G) without source.
     pub(super) fn parse(mut reader: Reader<'_>) -> Result<Self, Refusal> {
         let group = encoded::group(&mut reader)?.ok_or(Refusal::Malformed)?;
         let source = encoded::unicast(&mut reader)?.ok_or(Refusal::Malformed)?;

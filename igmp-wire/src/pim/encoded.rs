@@ -1,9 +1,9 @@
 //! Encoded addresses (RFC 7761 §4.9.1).
 //!
 //! Each begins with an address family and an encoding type, which decide how long it is. Lengths are known for IPv4 and
-//! IPv6 in their native encoding alone. An address of any other kind ends what can be read of a message, and with it the
-//! message: there is no telling where the next field begins. Encodings beyond the native one, as those of RFC 5384, are
-//! sent to routers only that offer them in their Hellos.
+//! IPv6 in their native encoding alone. An address of any other kind ends what can be read of a message, and with it
+//! the message: there is no telling where the next field begins. Encodings beyond the native one, as those of RFC 5384,
+//! are sent to routers only that offer them in their Hellos.
 
 use core::net::Ipv4Addr;
 
@@ -91,8 +91,8 @@ pub(super) fn unicast(reader: &mut Reader<'_>) -> Result<Option<Ipv4Addr>, Refus
     address(reader, family, encoding)
 }
 
-/// Reads an Encoded-Group address. `None` for what is not a single IPv4 group that may be joined. The bits beside the mask
-/// length are ignored: they are for bidirectional PIM and for Bootstrap messages.
+/// Reads an Encoded-Group address. `None` for what is not a single IPv4 group that may be joined. The bits beside the
+/// mask length are ignored: they are for bidirectional PIM and for Bootstrap messages.
 pub(super) fn group(reader: &mut Reader<'_>) -> Result<Option<Ipv4Addr>, Refusal> {
     let [family, encoding, _, mask_len] = reader.take()?;
     let group = address(reader, family, encoding)?;

@@ -66,9 +66,9 @@ impl<'a> JoinPrune<'a> {
 
     /// The group sets, in the order of the message.
     ///
-    /// Left out, as RFC 7761 §4.9.1 and §4.9.5 want it, are sets and entries whose address is of IPv6, whose mask length
-    /// is not 32, whose group is not one that routers forward or whose source is not unicast, and entries with bits that
-    /// mean none of the three kinds of [`Entry`].
+    /// Left out, as RFC 7761 §4.9.1 and §4.9.5 want it, are sets and entries whose address is of IPv6, whose mask
+    /// length is not 32, whose group is not one that routers forward or whose source is not unicast, and entries with
+    /// bits that mean none of the three kinds of [`Entry`].
     pub const fn groups(&self) -> GroupSets<'a> {
         GroupSets { rest: self.sets }
     }

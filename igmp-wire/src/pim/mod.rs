@@ -79,25 +79,25 @@ pub enum Message<'a> {
 
 /// Opens an IPv4 packet with its header, as a raw socket of protocol 103 delivers it.
 ///
-/// The TTL may be any: RFC 7761 §4.9 has it sent as 1, but does not ask for a look at it, and the destination is not one
-/// that leaves its link. The IPv4 header's checksum is not looked at either, since the kernel did that before it put
-/// fragments together and delivered.
+/// The TTL may be any: RFC 7761 §4.9 has it sent as 1, but does not ask for a look at it, and the destination is not
+/// one that leaves its link. The IPv4 header's checksum is not looked at either, since the kernel did that before it
+/// put fragments together and delivered.
 ///
 /// # Errors
 ///
 /// The first that applies, in this order:
 ///
 /// 1. [`Refusal::TooShort`]: there are fewer than the 20 bytes of an IPv4 header.
-/// 2. [`Refusal::Malformed`]: the header is not one of IPv4, its lengths cannot be, it is one of a fragment or of another
-///    protocol.
+/// 2. [`Refusal::Malformed`]: the header is not one of IPv4, its lengths cannot be, it is one of a fragment or of
+///    another protocol.
 /// 3. [`Refusal::TooShort`]: the packet has fewer bytes than its header says, or the message fewer than 4.
-/// 4. [`Refusal::Version`], [`Refusal::UnsupportedType`]: before the checksum, which for some types covers only a part of
-///    the message.
+/// 4. [`Refusal::Version`], [`Refusal::UnsupportedType`]: before the checksum, which for some types covers only a part
+///    of the message.
 /// 5. [`Refusal::Destination`]: it is not 224.0.0.13.
 /// 6. [`Refusal::Source`]: it is not unicast.
 /// 7. [`Refusal::Checksum`].
-/// 8. [`Refusal::Malformed`]: what the message holds does not end where the message ends, an option has a length that is
-///    not its own, an address is of no use where it stands. Entries of a Join/Prune that are of no use are left out
+/// 8. [`Refusal::Malformed`]: what the message holds does not end where the message ends, an option has a length that
+///    is not its own, an address is of no use where it stands. Entries of a Join/Prune that are of no use are left out
 ///    instead; see [`JoinPrune::groups`].
 pub fn open(ip_packet: &[u8]) -> Result<Received<'_>, Refusal> {
     let header: &[u8; MIN_HEADER_LEN] = ip_packet.first_chunk().ok_or(Refusal::TooShort)?;

@@ -1,7 +1,7 @@
 //! Why a PIM message is refused.
 
-/// A reason to refuse a PIM message. A refused message is counted once, under the first reason that applies, in the order
-/// that [`open`](super::open) gives, and changes no state.
+/// A reason to refuse a PIM message. A refused message is counted once, under the first reason that applies, in the
+/// order that [`open`](super::open) gives, and changes no state.
 ///
 /// The discriminant is the index of the reason's counter, and [`Refusal::name`] is the name that operators see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

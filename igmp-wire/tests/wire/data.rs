@@ -1,4 +1,5 @@
-//! Multicast data: the order in which packets are judged, checksums that are not there yet, and the checksum behind a hop.
+//! Multicast data: the order in which packets are judged, checksums that are not there yet, and the checksum behind a
+//! hop.
 
 use std::net::Ipv4Addr;
 
@@ -379,7 +380,8 @@ fn with_checksum(header: &[u8]) -> Vec<u8> {
     header
 }
 
-/// RFC 1624 §3: the incremental checksum is that of a computation from the beginning, for headers on both sides of zero.
+/// RFC 1624 §3: the incremental checksum is that of a computation from the beginning, for headers on both sides of
+/// zero.
 #[test]
 fn checksums_near_zero_after_a_hop() {
     for ttl in 1..=u8::MAX {
@@ -410,7 +412,8 @@ fn checksums_near_zero_after_a_hop() {
     }
 }
 
-/// A checksum field of all ones instead of zero is valid, too (RFC 1071 §1); after the hop it is what it would have been.
+/// A checksum field of all ones instead of zero is valid, too (RFC 1071 §1); after the hop it is what it would have
+/// been.
 #[test]
 fn a_checksum_of_all_ones() {
     let header = |ttl: u8, identification: u16| {

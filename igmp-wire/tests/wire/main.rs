@@ -1,5 +1,5 @@
-//! The parser against the rules of the RFCs: packets built by hand, expected results written down beforehand or computed
-//! by an independent model.
+//! The parser against the rules of the RFCs: packets built by hand, expected results written down beforehand or
+//! computed by an independent model.
 
 mod abi;
 mod admission;

@@ -1,8 +1,8 @@
 //! What the XDP program decides by itself, against the state tables of RFC 9776 §6.4.
 //!
 //! The program may keep a report from the agent only where the tables say that it changes nothing but timers which the
-//! program itself writes down. A model of the tables says what each report changes, for every state and every list of up
-//! to three sources.
+//! program itself writes down. A model of the tables says what each report changes, for every state and every list of
+//! up to three sources.
 
 use igmp_wire::{
     abi::{Change, GroupFlags, GroupStep},
@@ -234,7 +234,8 @@ const ALL_FLAGS: u32 = GroupFlags::LOST_CHANGE * 2 - 1;
 
 #[test]
 fn a_report_refreshes_by_the_flag_of_its_version_alone() {
-    // A version 1 or 2 report means IS_EX({}) and that there is a host of that version, which is what the flag is about.
+    // A version 1 or 2 report means IS_EX({}) and that there is a host of that version, which is what the flag is
+    // about.
     for (version, flag) in [
         (1, GroupFlags::REFRESH_V1),
         (2, GroupFlags::REFRESH_V2),

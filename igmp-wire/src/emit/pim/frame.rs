@@ -17,8 +17,8 @@ use crate::{
 
 /// An Ethernet frame with a PIM message: to 224.0.0.13, with TTL 1 and without options (RFC 7761 §4.9).
 ///
-/// Don't Fragment is set: what a router sends is no longer than the MTU, since [`JoinPrune::pack`](super::JoinPrune::pack)
-/// keeps to it.
+/// Don't Fragment is set: what a router sends is no longer than the MTU, since
+/// [`JoinPrune::pack`](super::JoinPrune::pack) keeps to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// Ethernet source address: that of the interface.

@@ -20,8 +20,8 @@ pub const fn group_set_len(joins: usize, prunes: usize) -> usize {
 
 /// What a Join/Prune says about one group.
 ///
-/// Where it may be too long for one message, the order of the entries matters: a (\*,G) join comes first among the joins,
-/// and the (S,G,rpt) prunes come first among the prunes, by ascending address. See [`JoinPrune::pack`].
+/// Where it may be too long for one message, the order of the entries matters: a (\*,G) join comes first among the
+/// joins, and the (S,G,rpt) prunes come first among the prunes, by ascending address. See [`JoinPrune::pack`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupSet<'a> {
     /// The group.
@@ -38,8 +38,8 @@ impl GroupSet<'_> {
         group_set_len(self.joins.len(), self.prunes.len())
     }
 
-    /// The set with `entries` entries at most, and what is left for another message. `entries` is 1 or more, and the set
-    /// has more.
+    /// The set with `entries` entries at most, and what is left for another message. `entries` is 1 or more, and the
+    /// set has more.
     fn split(self, entries: usize) -> (Self, Option<Self>) {
         let Self { group, joins, prunes } = self;
         let set = |joins, prunes| Self { group, joins, prunes };
@@ -76,13 +76,13 @@ pub struct JoinPrune<'a> {
 }
 
 impl<'a> JoinPrune<'a> {
-    /// The messages that tell `upstream_neighbor` all of `sets`, in this order, each at most `max_len` bytes long. That is
-    /// what the MTU leaves behind an IPv4 header of 20 bytes; less than a single entry needs, 34, counts as 34.
+    /// The messages that tell `upstream_neighbor` all of `sets`, in this order, each at most `max_len` bytes long. That
+    /// is what the MTU leaves behind an IPv4 header of 20 bytes; less than a single entry needs, 34, counts as 34.
     /// `holdtime` is in seconds.
     ///
-    /// A set that is too long for one message is spread over several, but for a (\*,G) join and the (S,G,rpt) prunes with
-    /// it. They stay in one message, with as many of the prunes as fit, numerically smallest first, and the others are
-    /// not sent (RFC 7761 §4.9.5.2).
+    /// A set that is too long for one message is spread over several, but for a (\*,G) join and the (S,G,rpt) prunes
+    /// with it. They stay in one message, with as many of the prunes as fit, numerically smallest first, and the others
+    /// are not sent (RFC 7761 §4.9.5.2).
     pub fn pack(
         upstream_neighbor: Ipv4Addr,
         holdtime: u16,
@@ -155,24 +155,21 @@ impl<'a> Iterator for Pack<'a> {
                 (self.part, self.sets) = (Some(*first), rest);
             }
         }
-        let mut room = self.room;
         let mut part = self.part.take();
-        if let Some(whole) = part.filter(|part| part.buffer_len() > room) {
-            let entries = (room - GROUP_SET_HEADER_LEN) / ENCODED_SOURCE_LEN;
-            let (here, later) = whole.split(entries);
+        if let Some(long) = part.filter(|part| part.buffer_len() > self.room) {
+            let entries = (self.room - GROUP_SET_HEADER_LEN) / ENCODED_SOURCE_LEN;
+            let (here, later) = long.split(entries);
             (part, self.part) = (Some(here), later);
         }
-        room = room.saturating_sub(part.map_or(0, |part| part.buffer_len()));
+        // A part that is not the last of its set fills the message, so that no other set comes between them.
+        let mut room = self.room.saturating_sub(part.map_or(0, |part| part.buffer_len()));
         let mut count = 0;
-        // What is left of a set goes first in the next message, so nothing may follow this part of it.
-        if self.part.is_none() {
-            let most = MAX_GROUP_SETS - usize::from(part.is_some());
-            for set in self.sets.iter().take(most) {
-                let Some(left) = room.checked_sub(set.buffer_len()) else {
-                    break;
-                };
-                (room, count) = (left, count + 1);
-            }
+        let most = MAX_GROUP_SETS - usize::from(part.is_some());
+        for set in self.sets.iter().take(most) {
+            let Some(left) = room.checked_sub(set.buffer_len()) else {
+                break;
+            };
+            (room, count) = (left, count + 1);
         }
         let (sets, rest) = self.sets.split_at(count);
         self.sets = rest;

@@ -44,8 +44,8 @@ impl Message<'_> {
         Ok(len)
     }
 
-    /// The length, if a packet can hold it. Within that limit the lengths of options and the numbers of entries fit their
-    /// 16 bits.
+    /// The length, if a packet can hold it. Within that limit the lengths of options and the numbers of entries fit
+    /// their 16 bits.
     pub(super) fn checked_len(&self) -> Result<usize, Error> {
         let len = self.buffer_len();
         if len > MAX_MESSAGE_LEN {

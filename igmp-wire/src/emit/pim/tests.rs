@@ -14,8 +14,8 @@ const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const RP: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 9);
 const UPSTREAM: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
-/// Join (192.0.2.1, 232.1.2.3) to 10.0.0.1 for 210 seconds. The prune has the same checksum, which does not depend on the
-/// order of words.
+/// Join (192.0.2.1, 232.1.2.3) to 10.0.0.1 for 210 seconds. The prune has the same checksum, which does not depend on
+/// the order of words.
 const JOIN_SG: [u8; 34] = [
     0x23, 0, 0x1e, 0xe4, 1, 0, 10, 0, 0, 1, 0, 1, 0, 210, 1, 0, 0, 32, 232, 1, 2, 3, 0, 1, 0, 0, 1, 0, 4, 32,
     192, 0, 2, 1,
@@ -208,7 +208,8 @@ fn frames_with_and_without_tags() {
 
 #[test]
 fn more_than_a_packet_holds() {
-    // 65,515 bytes behind the IPv4 header, less 4 for the PIM header and 4 for the option's, are 10,917 addresses and 5.
+    // 65,515 bytes behind the IPv4 header, less 4 for the PIM header and 4 for the option's, are 10,917 addresses and
+    // 5.
     let addresses = [SOURCE; 10_918];
     let hello = |addresses| {
         Message::Hello(Hello {
@@ -291,6 +292,14 @@ fn a_message_counts_255_sets() {
     let sets = [set(GROUP, &entries, &[]); 600];
     let (full, rest) = ([(GROUP, 1, 0); 255], [(GROUP, 1, 0); 90]);
     packed(&sets, usize::MAX, [&full, &full, &rest]);
+
+    // The end of a long set is one of them: 996 entries are 7,994 bytes with both headers, and none other fits.
+    let long = [Entry::Sg(SOURCE); 1000];
+    let mut sets = sets;
+    sets[0] = set(SSM_GROUP, &long, &[]);
+    let (mut second, rest) = ([(GROUP, 1, 0); 255], [(GROUP, 1, 0); 90]);
+    second[0] = (SSM_GROUP, 4, 0);
+    packed(&sets, 8000, [&[(SSM_GROUP, 996, 0)], &second, &full, &rest]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A second decoder of PIM, written from RFC 7761 §4.9 without regard to the first, that allocates and reads byte by byte.
+//! A second decoder of PIM, written from RFC 7761 §4.9 alone, that allocates and reads byte by byte.
 
 use std::{collections::VecDeque, net::Ipv4Addr};
 
