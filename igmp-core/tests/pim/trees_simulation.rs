@@ -26,7 +26,7 @@ use crate::{
     bench::secs,
     seeds,
     world::{
-        Quality, Wishes, World,
+        Quality, Sabotage, Wishes, World,
         network::{self, Lan, Network, RouterId, host, loopback},
     },
 };
@@ -285,6 +285,26 @@ fn simulate(kind: Kind) {
         wrong * 500 <= looked_at,
         "{wrong} of {looked_at} packets are wrong"
     );
+}
+
+/// A check is worth something if it can fail.
+#[test]
+fn what_does_not_work_is_found() {
+    let faults = [
+        (Sabotage::Asserts, Kind::Members),
+        (Sabotage::Prunes, Kind::Members),
+        (Sabotage::Refreshes, Kind::Members),
+        (Sabotage::Packets, Kind::Members),
+        (Sabotage::Routes, Kind::Flaps),
+    ];
+    for (sabotage, kind) in faults {
+        let is_found = (0..40).any(|seed| {
+            let mut scene = Scene::new(seed, kind, false);
+            scene.world.sabotage = Some(sabotage);
+            scene.run().is_err()
+        });
+        assert!(is_found, "{sabotage:?}");
+    }
 }
 
 #[test]
