@@ -1,5 +1,5 @@
-//! Routers of a link in simulation: Hellos are lost, doubled and late, routers come and go and change their addresses, and when
-//! all is quiet they all know each other and agree on one Designated Router.
+//! Routers of a link in simulation: Hellos are lost, doubled and late, routers come and go and change their addresses,
+//! and when all is quiet they all know each other and agree on one Designated Router.
 //!
 //! ```text
 //! PIM_SIM_SEED=1234 cargo test -p igmp-core --test pim hellos -- --nocapture

@@ -343,7 +343,9 @@ impl World {
                 true
             }
             // Those that follow from Join Timers come with whole seconds.
-            (Some(Sabotage::Refreshes), Message::JoinPrune(_)) => self.now.as_nanos() % 1_000_000_000 != 0,
+            (Some(Sabotage::Refreshes), Message::JoinPrune(_)) => {
+                !self.now.as_nanos().is_multiple_of(1_000_000_000)
+            }
             _ => true,
         }
     }
