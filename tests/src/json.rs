@@ -99,9 +99,30 @@ pub struct Interface {
     pub igmp: Option<Igmp>,
     /// Whether it is the upstream interface of the proxy.
     pub proxy_upstream: bool,
+    /// The host side of the proxy, on its upstream interface.
+    #[serde(default)]
+    pub proxy: Option<Proxy>,
     /// PIM, where it is enabled.
     #[serde(deserialize_with = "nullable")]
     pub pim: Option<Pim>,
+}
+
+/// The host side of a proxy.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Proxy {
+    /// The version in force.
+    pub version: u8,
+    /// The querier that was heard.
+    #[serde(deserialize_with = "nullable")]
+    pub querier: Option<Ipv4Addr>,
+    /// Seconds until a newer version is spoken.
+    #[serde(deserialize_with = "nullable")]
+    pub older_querier_expire: Option<f64>,
+    /// Robustness Variable in force.
+    pub robustness_variable: u8,
+    /// Groups that are reported.
+    pub groups_count: u32,
 }
 
 /// IGMP on an interface.

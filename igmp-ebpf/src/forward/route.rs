@@ -152,7 +152,8 @@ pub(super) fn find<const STACK: bool>(
     if !accepted && !for_stack {
         return Err(Refusal::Rpf);
     }
-    if signals && shared != 0 && !for_stack {
+    // Also of a packet that goes nowhere: the program on the way through the stack finds what is written down here already.
+    if signals && shared != 0 && accepted {
         tell_flow(config.slot, flow, key, now);
     }
     Ok(Way {
