@@ -32,6 +32,13 @@ pub(super) struct Link {
     pub(super) way: Option<Way>,
 }
 
+impl Link {
+    /// How often a Hello is sent, where PIM runs.
+    pub(super) fn hello_interval(&self) -> Option<Duration> {
+        self.known.config.as_ref().map(|config| config.hello_interval)
+    }
+}
+
 /// What the core was told of an interface.
 #[derive(Clone, Debug, PartialEq)]
 struct Known {

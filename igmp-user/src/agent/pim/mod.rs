@@ -12,6 +12,7 @@
 //! | `switch` | beginning and ending PIM as a whole |
 //! | `adoption` | beginning where an earlier agent was killed |
 //! | `surroundings` | ways to sources and RPs |
+//! | `lifetime` | for how long packets are forwarded without an agent |
 //! | `actions` | what the core wants done |
 //! | `counters`, `show` | what was received, refused and sent; PIM for operators |
 
@@ -19,6 +20,7 @@ mod actions;
 mod adoption;
 mod counters;
 mod interfaces;
+mod lifetime;
 mod message;
 mod show;
 mod socket;
