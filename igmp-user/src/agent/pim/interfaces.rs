@@ -4,7 +4,7 @@ use std::{collections::HashSet, net::Ipv4Addr, sync::Arc};
 
 use igmp_core::{
     Duration, InterfaceId,
-    pim::{PimEvent, PimInterfaceConfig},
+    pim::{PimEvent, PimInterfaceConfig, PimRefusals},
 };
 use tracing::{error, info};
 
@@ -52,12 +52,38 @@ struct Known {
 pub(super) struct Counts {
     received: Arc<Counters>,
     pub(super) sent: Messages,
+    /// What the core refused before the interface last went down.
+    refused_before: PimRefusals,
 }
 
 impl Counts {
     /// What was counted.
     pub(super) fn read(&self) -> Counted {
         self.received.read(self.sent)
+    }
+
+    /// What the core has refused, of which these since the interface came up.
+    pub(super) fn refused(&self, refusals: PimRefusals) -> PimRefusals {
+        sum(self.refused_before, refusals)
+    }
+}
+
+fn sum(a: PimRefusals, b: PimRefusals) -> PimRefusals {
+    let PimRefusals {
+        unknown_neighbor,
+        own_address,
+        not_enabled,
+        rp,
+        group,
+        limit,
+    } = b;
+    PimRefusals {
+        unknown_neighbor: a.unknown_neighbor + unknown_neighbor,
+        own_address: a.own_address + own_address,
+        not_enabled: a.not_enabled + not_enabled,
+        rp: a.rp + rp,
+        group: a.group + group,
+        limit: a.limit + limit,
     }
 }
 
@@ -97,6 +123,14 @@ impl Agent {
             return;
         }
         if let Some(running) = &mut self.pim.running {
+            for slot in &gone {
+                let refused = running.core.refusals(InterfaceId(*slot));
+                if let Some(link) = running.links.get(slot)
+                    && let Some(counts) = self.pim.counts.get_mut(link.name())
+                {
+                    counts.refused_before = counts.refused(refused);
+                }
+            }
             running
                 .events
                 .extend(gone.iter().map(|&slot| PimEvent::InterfaceDown {
@@ -139,6 +173,7 @@ impl Agent {
             running.places = places;
             running.events.push(PimEvent::RoutesChanged);
         }
+        self.remark_on_rules();
     }
 
     /// The addresses of this machine, and those that the configuration gives VLANs without a device.

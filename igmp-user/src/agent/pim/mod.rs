@@ -32,9 +32,10 @@ use std::{
 
 use igmp_core::{
     Instant, InterfaceId, Reason,
-    pim::{Pim, PimAction, PimConfig, PimEvent},
+    pim::{Pim, PimAction, PimConfig, PimEvent, PimRefusals},
 };
 use tokio::sync::mpsc;
+use tracing::warn;
 
 pub(super) use self::socket::Received;
 use self::{
@@ -62,6 +63,8 @@ pub(super) struct PimSide {
     adoption_ends: Option<Instant>,
     /// When to try again to listen where that failed.
     retry: Option<Instant>,
+    /// Whether the kernel has routing rules that PIM does not go by, so that it is said once.
+    has_rules: bool,
     /// Messages about what could not be sent.
     send_errors: Throttle,
 }
@@ -96,6 +99,7 @@ impl PimSide {
             counts: BTreeMap::new(),
             adoption_ends: None,
             retry: None,
+            has_rules: false,
             send_errors: Throttle::default(),
         }
     }
@@ -127,6 +131,11 @@ impl PimSide {
         if let Some(running) = &mut self.running {
             running.reasons.insert(group, reason);
         }
+    }
+
+    /// What the core has refused on an interface, of which these since it came up.
+    fn refused(&self, name: &str, since: PimRefusals) -> PimRefusals {
+        self.counts.get(name).map_or(since, |counts| counts.refused(since))
     }
 
     /// What was counted on an interface.
@@ -164,7 +173,20 @@ impl Agent {
         if let Some(running) = &mut self.pim.running {
             running.events.push(PimEvent::RoutesChanged);
         }
+        self.remark_on_rules();
         self.run_pim();
+    }
+
+    /// Says so where the kernel may know better ways than PIM.
+    pub(super) fn remark_on_rules(&mut self) {
+        let has_rules = self.pim.is_running() && self.forwarding.table().ask_always;
+        if has_rules && !self.pim.has_rules {
+            warn!(
+                "there are routing rules (ip rule), and PIM does not go by them: ways to sources and to rendezvous points are \
+                 those of the table main"
+            );
+        }
+        self.pim.has_rules = has_rules;
     }
 
     /// Tells PIM what it has not heard of yet, and does what follows.
