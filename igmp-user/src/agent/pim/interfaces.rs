@@ -15,7 +15,8 @@ use super::{
     surroundings::Places,
 };
 use crate::{
-    agent::{Agent, clock, plan::Binding, served::Served},
+    agent::{Agent, clock, plan::Binding, served::Served, translate},
+    api::{MonitorEventKind, MonitorReason},
     config::Forwarding,
 };
 
@@ -139,10 +140,29 @@ impl Agent {
         }
         // At once, since messages may still leave there.
         self.run_pim();
-        if let Some(running) = &mut self.pim.running {
-            for slot in gone {
-                running.links.remove(&slot);
+        for slot in gone {
+            let running = self.pim.running.as_mut();
+            if let Some(link) = running.and_then(|running| running.links.remove(&slot)) {
+                self.say_that_it_runs(link.name(), link.listener.is_some(), false);
             }
+        }
+    }
+
+    /// Says whether PIM runs on an interface where that has changed.
+    fn say_that_it_runs(&self, name: &str, before: bool, now: bool) {
+        if before == now {
+            return;
+        }
+        let (verb, event) = if now {
+            ("runs", MonitorEventKind::InterfaceUp)
+        } else {
+            ("does not run any more", MonitorEventKind::InterfaceDown)
+        };
+        info!(interface = name, "PIM {verb} here");
+        // Where IGMP runs as well, it says so.
+        let has_igmp = |served: &Served| served.wanted.igmp.is_some();
+        if !self.interfaces.get(name).is_some_and(has_igmp) {
+            self.publish(translate::about_interface(event, name, MonitorReason::Interface));
         }
     }
 
@@ -255,10 +275,6 @@ impl Agent {
         }
         let runs = known.config.is_some();
         if known_before.as_ref() != Some(&known) {
-            if runs != was_running {
-                let verb = if runs { "runs" } else { "does not run any more" };
-                info!(interface = known.name, "PIM {verb} here");
-            }
             let mut addresses = known.addresses.iter().copied();
             running.events.push(PimEvent::InterfaceUp {
                 interface: InterfaceId(slot),
@@ -268,7 +284,9 @@ impl Agent {
                 mtu: known.mtu,
             });
         }
+        let name = known.name.clone();
         let link = Link { known, listener, way };
         running.links.insert(slot, link);
+        self.say_that_it_runs(&name, was_running, runs);
     }
 }

@@ -47,8 +47,8 @@ use super::{Agent, clock, throttle::Throttle};
 
 /// How many messages may wait for the agent. Each interface has a queue of its own before that.
 const MESSAGES: usize = 128;
-/// How many messages are served before timers and requests get their turn.
-const BATCH: usize = 64;
+/// How much is served before timers and requests get their turn: messages, and entries of Join/Prune messages.
+const BATCH: usize = 512;
 
 /// PIM, where it runs, and what outlives it.
 pub(super) struct PimSide {
@@ -135,7 +135,9 @@ impl PimSide {
 
     /// What the core has refused on an interface, of which these since it came up.
     fn refused(&self, name: &str, since: PimRefusals) -> PimRefusals {
-        self.counts.get(name).map_or(since, |counts| counts.refused(since))
+        self.counts
+            .get(name)
+            .map_or(since, |counts| counts.refused(since))
     }
 
     /// What was counted on an interface.
@@ -150,9 +152,12 @@ impl Agent {
         let Some(running) = &mut self.pim.running else {
             return;
         };
-        let others = std::iter::from_fn(|| queue.try_recv().ok());
-        for received in std::iter::once(first).chain(others).take(BATCH) {
+        let mut work = 0;
+        let mut next = Some(first);
+        while let Some(received) = next {
+            work += received.work();
             running.receive(received);
+            next = if work < BATCH { queue.try_recv().ok() } else { None };
         }
         self.run_pim();
     }

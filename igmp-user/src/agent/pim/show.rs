@@ -147,12 +147,7 @@ impl Agent {
         Some(PimStatistics {
             received,
             sent: messages(counted.sent),
-            dropped: PimDropped::new(
-                counted.refused,
-                by_core,
-                counted.skipped,
-                counted.lost,
-            ),
+            dropped: PimDropped::new(counted.refused, by_core, counted.skipped, counted.lost),
         })
     }
 }
