@@ -9,8 +9,8 @@ use igmp_user::kernel::LoadOptions;
 use igmp_wire::{
     Refusal,
     abi::{
-        FlowDecision, FlowEntry, ForwardingState, INCOMING_ASK, INCOMING_RPF, InterfaceConfig,
-        InterfaceFlags, Port, PortSet, PortSetFlags, RouteEntry, RouteKey,
+        FlowDecision, FlowEntry, ForwardingSignals, ForwardingState, INCOMING_ASK, INCOMING_RPF,
+        InterfaceConfig, InterfaceFlags, Port, PortSet, PortSetFlags, RouteEntry, RouteKey,
     },
 };
 use tests::stream::{
@@ -241,6 +241,11 @@ impl Bench {
     /// Where packets go for which there is no route.
     pub(crate) fn default_port_set(&mut self, port_set: u32) {
         self.state.default_port_set = port_set;
+    }
+
+    /// Asks for events about packets that PIM acts on.
+    pub(crate) fn signals(&mut self) {
+        self.state.signals = ForwardingSignals::PACKETS;
     }
 
     /// Lets all changes count for sources that are known.

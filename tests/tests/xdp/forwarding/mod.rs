@@ -12,4 +12,5 @@ mod links;
 mod model;
 mod passing;
 mod routes;
+mod signals;
 mod sources;
