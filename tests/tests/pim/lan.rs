@@ -2,6 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use nix::sys::signal::Signal;
 use tests::{
     Frr, Host, Igmpd, PATIENCE, Switch, Topology,
     frr::Mroute,
@@ -284,6 +285,31 @@ fn a_stopped_router_hands_over() {
     shared.wait_dr(SLACK, &[(&second, SECOND)], SECOND);
     shared.assert_forwarder("after its goodbye", &[SECOND]);
     let again = shared.igmpd(&shared.first, 9);
+    shared.wait_dr(PATIENCE, &[(&again, FIRST), (&second, SECOND)], FIRST);
+    again.wait_joined("lan0", GROUP);
+    shared.assert_forwarder("after its return", &[FIRST, SECOND]);
+}
+
+/// The agent of the DR is killed. What it left in the kernel stops sending before its neighbors have forgotten it and the
+/// next router begins, so that nothing is sent twice; and its successor finds its place again.
+#[test]
+fn a_killed_router_stops_sending() {
+    let mut shared = SharedLan::new(1);
+    let mut first = shared.igmpd(&shared.first, 9);
+    let second = shared.igmpd(&shared.second, 5);
+    shared.wait_dr(PATIENCE, &[(&first, FIRST), (&second, SECOND)], FIRST);
+    shared.station.receiver.join(GROUP);
+    for igmpd in [&first, &second] {
+        igmpd.wait_joined("lan0", GROUP);
+    }
+    shared.up.wait_joined("core0", "*", GROUP);
+    shared.assert_forwarder("the DR", &[FIRST]);
+    first.process().signal(Signal::SIGKILL);
+    first.process().wait(PATIENCE);
+    shared.wait_dr(HOLD_TIME + SLACK, &[(&second, SECOND)], SECOND);
+    shared.assert_forwarder("after the DR was killed", &[SECOND]);
+    let mut again = Igmpd::spawn(&shared.first, first.paths().clone());
+    again.wait_ready();
     shared.wait_dr(PATIENCE, &[(&again, FIRST), (&second, SECOND)], FIRST);
     again.wait_joined("lan0", GROUP);
     shared.assert_forwarder("after its return", &[FIRST, SECOND]);
