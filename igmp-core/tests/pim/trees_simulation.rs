@@ -1,12 +1,12 @@
-//! Whole trees in simulation: networks of several routers, hosts that come and go, interfaces and routers that fail, and
-//! unicast routes that change. When nothing has changed for a while, each member gets each packet once and nobody else any, and
-//! when nobody wants anything any more, nothing is left.
+//! Whole trees in simulation: networks of several routers, hosts that come and go, interfaces and routers that fail,
+//! and unicast routes that change. When nothing has changed for a while, each member gets each packet once and nobody
+//! else any, and when nobody wants anything any more, nothing is left.
 //!
-//! A few packets may be doubled or late even then. There are constellations in which RFC 7761 itself does not come to rest: where
-//! the winner of an assert forwards a source only because of a join of the router that forwards the shared tree's packets
-//! there, and itself prunes the source off the shared tree there, the third router must not override that prune
-//! (§4.5.7), so that both go on to lose their reasons once in each Join/Prune interval. What is wrong for good is found by most
-//! of a source's packets being wrong.
+//! A few packets may be doubled or late even then. There are constellations in which RFC 7761 itself does not come to
+//! rest: where the winner of an assert forwards a source only because of a join of the router that forwards the shared
+//! tree's packets there, and itself prunes the source off the shared tree there, the third router must not override
+//! that prune (§4.5.7), so that both go on to lose their reasons once in each Join/Prune interval. What is wrong for
+//! good is found by most of a source's packets being wrong.
 //!
 //! Senders of any-source groups are on the RP's own networks, as nobody registers them there (RFC 7761 §4.4).
 //!
@@ -26,7 +26,7 @@ use crate::{
     bench::secs,
     seeds,
     world::{
-        Quality, Wishes, World,
+        Quality, Sabotage, Wishes, World,
         network::{self, Lan, Network, RouterId, host, loopback},
     },
 };
@@ -195,7 +195,8 @@ impl Scene {
         }
     }
 
-    /// All sources send every few seconds for so long. What is wrong with their packets is noted where it is to be looked at.
+    /// All sources send every few seconds for so long. What is wrong with their packets is noted where it is to be
+    /// looked at.
     fn send_for(&mut self, seconds: f64, is_checked: bool) -> Result<(), String> {
         let end = self.world.now + secs(seconds);
         while self.world.now < end {
@@ -285,6 +286,26 @@ fn simulate(kind: Kind) {
         wrong * 500 <= looked_at,
         "{wrong} of {looked_at} packets are wrong"
     );
+}
+
+/// A check is worth something if it can fail.
+#[test]
+fn what_does_not_work_is_found() {
+    let faults = [
+        (Sabotage::Asserts, Kind::Members),
+        (Sabotage::Prunes, Kind::Members),
+        (Sabotage::Refreshes, Kind::Members),
+        (Sabotage::Packets, Kind::Members),
+        (Sabotage::Routes, Kind::Flaps),
+    ];
+    for (sabotage, kind) in faults {
+        let is_found = (0..40).any(|seed| {
+            let mut scene = Scene::new(seed, kind, false);
+            scene.world.sabotage = Some(sabotage);
+            scene.run().is_err()
+        });
+        assert!(is_found, "{sabotage:?}");
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The forwarding plane of a router: the routes that it was told, and what the kernel makes of packets.
 //!
-//! The kernel keeps an entry for each source and group. It tells the agent of a packet that is forwarded by the route of its
-//! group, with the first one after each change of routes. At packets that go nowhere it looks from time to time: it tells of
-//! one that comes in where it should not if it would leave there or the source lies there, and one that comes in where it
-//! should keeps the source alive although nobody else is there.
+//! The kernel keeps an entry for each source and group. It tells the agent of a packet that is forwarded by the route
+//! of its group, with the first one after each change of routes. At packets that go nowhere it looks from time to time:
+//! it tells of one that comes in where it should not if it would leave there or the source lies there, and one that
+//! comes in where it should keeps the source alive although nobody else is there.
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
