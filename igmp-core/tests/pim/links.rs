@@ -253,12 +253,7 @@ fn the_generation_id_changes_with_each_start() {
         let begin = f64::from(round) * 500.0;
         bench.run_to(begin);
         let last = *seen.last().expect("some");
-        assert!(
-            bench
-                .said
-                .drain(..)
-                .all(|said| said.hello.generation_id == last)
-        );
+        assert!(bench.said.drain(..).all(|said| said.hello.generation_id == last));
         match round {
             1 => bench.down(),
             2 => bench.up(None, Some(OWN), &[]),
