@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Agent {
     /// Has the routes of an earlier agent hold for a while, if PIM is configured and there was one.
     pub(in crate::agent) fn await_joins(&mut self) {
-        if !self.config.has_pim() || !self.kernel.adopted() {
+        if !self.config.has_pim() || !self.kernel.adopted() || self.is_outlived() {
             return;
         }
         let plan = Plan::new(&self.config, &self.snapshot);
