@@ -330,3 +330,22 @@ fn one_router_sends_a_source_specific_group() {
     shared.wait_dr(HOLD_TIME + SLACK, &[(&first, FIRST)], FIRST);
     shared.assert_forwarder("after the DR died", &[FIRST]);
 }
+
+/// The agent of the DR is killed: its programs forward for as long as others take it for alive, and then another router does.
+#[test]
+fn a_killed_agent_makes_room() {
+    let mut shared = SharedLan::new(1);
+    let mut first = shared.igmpd(&shared.first, 9);
+    let second = shared.igmpd(&shared.second, 5);
+    shared.wait_dr(PATIENCE, &[(&first, FIRST), (&second, SECOND)], FIRST);
+    shared.station.receiver.join(GROUP);
+    first.wait_joined("lan0", GROUP);
+    second.wait_joined("lan0", GROUP);
+    shared.up.wait_joined("core0", "*", GROUP);
+    shared.assert_forwarder("the DR", &[FIRST]);
+    first.process().signal(Signal::SIGKILL);
+    first.process().wait(PATIENCE);
+    shared.assert_forwarder("just after it was killed", &[FIRST]);
+    shared.wait_dr(HOLD_TIME + SLACK, &[(&second, SECOND)], SECOND);
+    shared.assert_forwarder("when it is forgotten", &[SECOND]);
+}

@@ -118,7 +118,7 @@ impl Agent {
                 dr,
                 is_dr,
                 dr_priority,
-                generation_id: Some(generation_id),
+                generation_id,
                 neighbors_count: u32::try_from(neighbors_count).unwrap_or(u32::MAX),
                 next_hello: next_hello.map(|time| Seconds::until(now, time)),
             },
