@@ -12,6 +12,7 @@
 //! | [`report`] | groups and records |
 //! | [`sources`] | the sources of a record |
 //! | [`query`] | queries of other routers |
+//! | [`host`] | what the host side of a proxy hears of other hosts |
 //! | [`forward`] | multicast data: where it goes, on both ways |
 //! | [`event`] | handing changes to the agent |
 //! | [`rate`] | limits on events that others can cause at will |
@@ -36,6 +37,7 @@ mod control;
 mod count;
 mod event;
 mod forward;
+mod host;
 mod maps;
 mod packet;
 mod query;

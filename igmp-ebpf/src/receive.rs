@@ -21,7 +21,7 @@ use igmp_wire::{
 
 use crate::{
     count::Counters,
-    forward,
+    forward, host,
     maps::INTERFACES,
     packet::XdpPacket,
     query,
@@ -87,12 +87,13 @@ fn igmp(packet: XdpPacket, envelope: &Envelope) -> u32 {
         counters.dropped(Refusal::Vlan);
         return XDP_PASS;
     }
-    if !config.has(InterfaceFlags::IGMP) {
+    if !config.has(InterfaceFlags::IGMP | InterfaceFlags::HOST) {
         return XDP_PASS;
     }
     match handle(packet, counters, config, &judgement) {
-        // Queries pass up as well, since the router's own sockets may need them.
-        Ok(()) if judgement.kind.is_some_and(Kind::is_query) => XDP_PASS,
+        // Queries pass up as well, since the router's own sockets may need them, and so may other hosts in front of an
+        // upstream interface.
+        Ok(()) if judgement.kind.is_some_and(Kind::is_query) || config.has(InterfaceFlags::HOST) => XDP_PASS,
         Ok(()) => XDP_DROP,
         Err(refusal) => {
             counters.dropped(refusal);
@@ -132,11 +133,19 @@ fn handle(
     let reporter = Reporter::new(packet, counters, config, judgement.source.to_bits(), now);
     let (offset, len) = (judgement.offset, judgement.len);
     match kind {
-        Kind::QueryV1 | Kind::QueryV2 | Kind::QueryV3 => query::query(&reporter, kind, offset, len),
+        Kind::QueryV1 | Kind::QueryV2 | Kind::QueryV3 => {
+            admit::judge_destination(kind, judgement.group, judgement.destination, config)?;
+            query::query(&reporter, kind, offset, len)
+        }
         Kind::ReportV1 | Kind::ReportV2 | Kind::Leave => {
             admit::judge_old_group(judgement.group)?;
+            if config.has(InterfaceFlags::HOST) {
+                return host::report(&reporter, kind, judgement.group);
+            }
             report::group(&reporter, kind, judgement.group, config.version)
         }
+        // A host's answer does not stand for that of another one in version 3 (RFC 9776 §5.2).
+        Kind::ReportV3 if config.has(InterfaceFlags::HOST) => Ok(()),
         Kind::ReportV3 => report::records(&reporter, offset, len),
     }
 }

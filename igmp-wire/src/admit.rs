@@ -13,12 +13,14 @@
 //! | 6 | the type is known to the interface, a query has the length of one | [`UnknownType`](Refusal::UnknownType), [`Malformed`](Refusal::Malformed) |
 //! | 7 | Router Alert is there, where it is required | [`RouterAlert`](Refusal::RouterAlert) |
 //! | 8 | the source may send this | [`Source`](Refusal::Source) |
-//! | 9 | the counts in the message fit its length | [`Malformed`](Refusal::Malformed) |
-//! | 10 | the group is one | [`Group`](Refusal::Group), [`SsmRange`](Refusal::SsmRange) |
+//! | 9 | to a host, a General Query comes by 224.0.0.1 | [`Group`](Refusal::Group) |
+//! | 10 | the counts in the message fit its length | [`Malformed`](Refusal::Malformed) |
+//! | 11 | the group is one | [`Group`](Refusal::Group), [`SsmRange`](Refusal::SsmRange) |
 //!
-//! Of a version 3 report, step 9 is [`fits`] and step 10 is [`judge_record`] for each record.
+//! Of a version 3 report, step 10 is [`fits`] and step 11 is [`judge_record`] for each record. Where the interface has a host
+//! side ([`InterfaceFlags::HOST`]), nobody looks at version 3 reports beyond step 8.
 //!
-//! The IP destination is not among them. A router has to accept queries and reports that are sent to any address of
+//! To a router the IP destination is not among them. It has to accept queries and reports that are sent to any address of
 //! its interface, unicast or multicast (RFC 9776 §4.1.12 and §4.2.15), and what is sent to the address of somebody else
 //! is not the router's to refuse. Which of the two it is, and what then becomes of the frame, is left to the caller:
 //! [`Admission::destination`] says where the packet goes.
@@ -148,6 +150,7 @@ pub fn admit<P: Packet>(packet: &P, ip: usize, frame_len: usize, config: &Interf
     } = judge(packet, ip, frame_len, config);
     let message = |kind| match kind {
         Kind::QueryV1 | Kind::QueryV2 | Kind::QueryV3 => {
+            judge_destination(kind, group, destination, config)?;
             query::parse(packet, kind, offset, len).map(Message::Query)
         }
         Kind::ReportV1 | Kind::ReportV2 | Kind::Leave => {
@@ -253,7 +256,8 @@ fn judge_header<P: Packet>(
 ///
 /// 0.0.0.0 is right for hosts that have no address yet (RFC 9776 §4.2.14) and for snooping switches that query without
 /// being queriers (RFC 4541 §2.1.1). A query from outside the interface's networks is refused always: the lowest
-/// address becomes querier, so a forged one would silence the real querier.
+/// address becomes querier, so a forged one would silence the real querier. To a host it does not matter who asks, and
+/// upstream it may be a router with an address of another network.
 #[inline(always)]
 fn source_is_plausible(source: Ipv4Addr, kind: Kind, config: &InterfaceConfig) -> bool {
     if source.is_unspecified() {
@@ -263,7 +267,8 @@ fn source_is_plausible(source: Ipv4Addr, kind: Kind, config: &InterfaceConfig) -
     if !address::is_unicast(source) || config.is_own(bits) {
         return false;
     }
-    let verify = kind.is_query() || config.has(InterfaceFlags::VERIFY_SOURCE_SUBNET);
+    let is_election = kind.is_query() && !config.has(InterfaceFlags::HOST);
+    let verify = is_election || config.has(InterfaceFlags::VERIFY_SOURCE_SUBNET);
     !verify || config.prefix_count == 0 || config.is_on_link(bits)
 }
 
@@ -280,6 +285,29 @@ pub fn judge_group(group: Ipv4Addr, any_source: bool) -> Result<(), Refusal> {
     }
     if any_source && address::is_ssm(group) {
         return Err(Refusal::SsmRange);
+    }
+    Ok(())
+}
+
+/// Judges where a query came by. `group` is what its second word says. A host ignores General Queries to other groups
+/// than that of all systems (RFC 9776 §9.1), with which anybody could have it answer unnoticed by the querier. One to
+/// the host's own address is accepted (§4.1.12), and a router accepts any.
+///
+/// # Errors
+///
+/// [`Refusal::Group`].
+#[inline(always)]
+pub fn judge_destination(
+    kind: Kind,
+    group: Ipv4Addr,
+    destination: Ipv4Addr,
+    config: &InterfaceConfig,
+) -> Result<(), Refusal> {
+    let is_general = kind == Kind::QueryV1 || group.is_unspecified();
+    let is_elsewhere =
+        address::is_multicast(destination) && destination.to_bits() != address::ALL_SYSTEMS.to_bits();
+    if config.has(InterfaceFlags::HOST) && is_elsewhere && is_general {
+        return Err(Refusal::Group);
     }
     Ok(())
 }

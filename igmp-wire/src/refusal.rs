@@ -18,7 +18,8 @@ pub enum Refusal {
     RouterAlert = 3,
     /// The IP source cannot be that of a host or router on this network.
     Source = 4,
-    /// The group is not one that may be reported or asked for.
+    /// The group is not one that may be reported or asked for, or a General Query to a host came by another group than
+    /// 224.0.0.1.
     Group = 5,
     /// An any-source report for a group of the source-specific range (RFC 4604 §3).
     SsmRange = 6,

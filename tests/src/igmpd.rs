@@ -15,7 +15,7 @@ use crate::{
     Monitor, Namespace, Network, PATIENCE,
     json::{
         Group, Groups, Igmp, Interface, InterfaceStatistics, Interfaces, Join, Joins, Neighbor, Neighbors,
-        Pim, Route, Routes, Statistics,
+        Pim, Proxy, Route, Routes, Statistics,
     },
     process::{self, Process, texts},
     wait_for,
@@ -309,6 +309,14 @@ impl Igmpd {
                 Err(format!("{:?} of {} joins", of_group.next(), all.len()))
             }
         });
+    }
+
+    /// The host side of the proxy on an interface.
+    #[track_caller]
+    pub fn proxy(&self, name: &str) -> Proxy {
+        self.interface(name)
+            .proxy
+            .unwrap_or_else(|| panic!("{name} is not the upstream interface"))
     }
 
     /// `show routes`.

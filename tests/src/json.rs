@@ -99,9 +99,30 @@ pub struct Interface {
     pub igmp: Option<Igmp>,
     /// Whether it is the upstream interface of the proxy.
     pub proxy_upstream: bool,
+    /// The host side of the proxy, on its upstream interface.
+    #[serde(default)]
+    pub proxy: Option<Proxy>,
     /// PIM, where it is enabled.
     #[serde(deserialize_with = "nullable")]
     pub pim: Option<Pim>,
+}
+
+/// The host side of a proxy.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Proxy {
+    /// The version in force.
+    pub version: u8,
+    /// The querier that was heard.
+    #[serde(deserialize_with = "nullable")]
+    pub querier: Option<Ipv4Addr>,
+    /// Seconds until a newer version is spoken.
+    #[serde(deserialize_with = "nullable")]
+    pub older_querier_expire: Option<f64>,
+    /// Robustness Variable in force.
+    pub robustness_variable: u8,
+    /// Groups that are reported.
+    pub groups_count: u32,
 }
 
 /// IGMP on an interface.
@@ -144,7 +165,8 @@ pub struct Pim {
     /// This router's DR priority.
     pub dr_priority: u32,
     /// The generation ID that neighbors are told.
-    pub generation_id: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub generation_id: Option<u32>,
     /// Neighbors.
     pub neighbors_count: u32,
     /// Seconds until the next Hello.
@@ -251,6 +273,35 @@ pub struct InterfaceStatistics {
     pub forwarded_packets: u64,
     /// Bytes of it.
     pub forwarded_bytes: u64,
+    /// PIM, where it is enabled.
+    #[serde(default)]
+    pub pim: Option<PimStatistics>,
+}
+
+/// What was counted of PIM on an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PimStatistics {
+    /// Messages received, by what they are.
+    pub received: PimMessages,
+    /// Messages sent.
+    pub sent: PimMessages,
+    /// Messages, or parts of them, refused, by reason.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// PIM messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PimMessages {
+    /// All of them.
+    pub total: u64,
+    /// Hellos.
+    pub hello: u64,
+    /// Join/Prune messages.
+    pub join_prune: u64,
+    /// Asserts.
+    pub assert: u64,
 }
 
 /// Messages received.

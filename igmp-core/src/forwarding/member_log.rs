@@ -1,7 +1,8 @@
 //! What members on single interfaces want, told as it changes.
 //!
-//! As with routes, a group's changes come in such an order that each source on each interface goes over in one step: what
-//! is wanted by name or excluded from now on, then whether any source is wanted, then what nothing is said of any more.
+//! As with routes, a group's changes come in such an order that each source on each interface goes over in one step:
+//! what is wanted by name or excluded from now on, then whether any source is wanted, then what nothing is said of any
+//! more.
 
 use core::net::Ipv4Addr;
 
@@ -79,8 +80,8 @@ pub(super) struct MemberDifference {
 }
 
 impl MemberDifference {
-    /// Takes a source into account: what was said of it and what is, with who wanted any source. It is to be called for each
-    /// source where the latter differs.
+    /// Takes a source into account: what was said of it and what is, with who wanted any source. It is to be called for
+    /// each source where the latter differs.
     pub(super) fn compare(
         &mut self,
         address: Ipv4Addr,

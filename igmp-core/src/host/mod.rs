@@ -228,6 +228,11 @@ impl Host {
             .collect()
     }
 
+    /// How many groups are wanted.
+    pub fn groups_count(&self) -> usize {
+        self.groups.len()
+    }
+
     /// The upstream interface, once there has been one.
     pub fn upstream(&self, now: Instant) -> Option<UpstreamView> {
         let upstream = self.upstream.as_ref()?;

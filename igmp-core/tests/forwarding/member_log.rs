@@ -40,8 +40,8 @@ type Places = BTreeMap<(InterfaceId, Ipv4Addr), Wishes>;
 pub(crate) struct Told(Places);
 
 impl Told {
-    /// Carries out the changes of one call. Says what is wrong with them by themselves: they tell nothing that is known, and
-    /// lead each source over in one step.
+    /// Carries out the changes of one call. Says what is wrong with them by themselves: they tell nothing that is
+    /// known, and lead each source over in one step.
     pub(crate) fn follow(&mut self, changes: &[MemberChange]) -> Result<(), String> {
         let places: BTreeSet<_> = changes
             .iter()
@@ -117,9 +117,9 @@ impl Told {
     }
 }
 
-/// `local_receiver_include` and `local_receiver_exclude` by the words of RFC 7761 §4.1.6: a source is included where the
-/// group is in INCLUDE mode with it or the timer of a requested source runs, and it is excluded where other sources are
-/// wanted and it is not forwarded.
+/// `local_receiver_include` and `local_receiver_exclude` by the words of RFC 7761 §4.1.6: a source is included where
+/// the group is in INCLUDE mode with it or the timer of a requested source runs, and it is excluded where other sources
+/// are wanted and it is not forwarded.
 fn naive(router: &Router, now: Instant) -> Places {
     let mut places = Places::new();
     for interface in router.interfaces() {

@@ -83,7 +83,8 @@ fn a_hello_says_everything() {
     assert_eq!(bench.times(), [15.0, 25.0]);
 }
 
-/// §4.11: 3.5 times Hello_Period. Whole seconds, never 0, which is a goodbye, and never 0xffff, which has no end (§4.9.2).
+/// §4.11: 3.5 times Hello_Period. Whole seconds, never 0, which is a goodbye, and never 0xffff, which has no end
+/// (§4.9.2).
 #[test]
 fn the_hold_time_follows_from_the_interval() {
     let cases = [
@@ -154,8 +155,8 @@ fn a_hello_fits_into_the_mtu() {
     }
 }
 
-/// §4.3.1: a new neighbour hears a Hello within Triggered_Hello_Delay, and so does one with a new Generation ID. The Hello
-/// Timer goes on as it was.
+/// §4.3.1: a new neighbour hears a Hello within Triggered_Hello_Delay, and so does one with a new Generation ID. The
+/// Hello Timer goes on as it was.
 #[test]
 fn a_new_neighbor_is_greeted() {
     let restarted = Hello {
@@ -200,8 +201,9 @@ fn a_new_neighbor_is_greeted() {
 #[test]
 fn goodbyes_are_said_from_the_old_address() {
     type Step = fn(&mut Bench);
+    type Said = (Ipv4Addr, Option<u16>);
     let own = at(OWN);
-    let cases: [(Step, &[(Ipv4Addr, Option<u16>)]); 7] = [
+    let cases: [(Step, &[Said]); 7] = [
         (|bench| bench.down(), &[(own, Some(0))]),
         (|bench| bench.close(), &[(own, Some(0))]),
         (|bench| bench.up(None, Some(OWN), &[]), &[(own, Some(0))]),
@@ -316,7 +318,8 @@ fn neighbors_time_out() {
     }
 }
 
-/// §4.3.2, `DR(I)` and `dr_is_better`. Priorities and addresses of this router and of its neighbours, and who is the DR.
+/// §4.3.2, `DR(I)` and `dr_is_better`. Priorities and addresses of this router and of its neighbours, and who is the
+/// DR.
 #[test]
 fn the_designated_router_is_elected() {
     type Router = (Option<u32>, u8);
@@ -453,8 +456,8 @@ fn an_interface_without_pim_is_silent() {
     assert_eq!(bench.pim.refusals(InterfaceId(7)).not_enabled, 1);
 }
 
-/// §4.3.1: messages of who has not said Hello do not count; §4.9.2: unknown options change nothing, so that a Hello without
-/// any makes a neighbour.
+/// §4.3.1: messages of who has not said Hello do not count; §4.9.2: unknown options change nothing, so that a Hello
+/// without any makes a neighbour.
 #[test]
 fn joins_count_after_a_hello_alone() {
     let mut bench = Bench::new();
@@ -475,7 +478,8 @@ fn joins_count_after_a_hello_alone() {
     assert_eq!(bench.view().refusals.own_address, 1);
 }
 
-/// As many neighbours as are allowed: no more are taken in, those that there are stay, and the log hears of it once a minute.
+/// As many neighbours as are allowed: no more are taken in, those that there are stay, and the log hears of it once a
+/// minute.
 #[test]
 fn there_is_a_limit_of_neighbors() {
     let config = PimConfig {

@@ -13,8 +13,8 @@ fn number_of(variable: &str) -> Option<u64> {
     Some(value.parse().expect("a number"))
 }
 
-/// Runs so many seeds, or those that `PIM_SIM_SEEDS` or `PIM_SIM_SEED` asks for, and adds up what they answer. Where one
-/// fails, the message says how to run it alone.
+/// Runs so many seeds, or those that `PIM_SIM_SEEDS` or `PIM_SIM_SEED` asks for, and adds up what they answer. Where
+/// one fails, the message says how to run it alone.
 pub(crate) fn run<const N: usize>(
     name: &str,
     seeds: u64,

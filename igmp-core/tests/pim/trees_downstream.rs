@@ -235,9 +235,9 @@ fn transit_merges_all_kinds_of_members() {
 /// States of Figure 4 in which time can pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rpt {
-    NoRptInfo,
+    NotPruned,
     Prune,
-    RptPrunePending,
+    Pending,
 }
 
 /// Columns of Figure 4. A message ends after the event, unless a Prune(S,G,rpt) follows the Join(*,G) in it.
@@ -256,22 +256,22 @@ use RptColumn::*;
 
 /// Figure 4. The transient states P' and PP' are what the first two columns pass through.
 const FIGURE_4: [(Rpt, RptColumn, Rpt); 15] = [
-    (NoRptInfo, JoinAnySourceThenEnd, NoRptInfo),
-    (NoRptInfo, JoinAnySourceThenPruneRpt, RptPrunePending),
-    (NoRptInfo, JoinRpt, NoRptInfo),
-    (NoRptInfo, PruneRpt, RptPrunePending),
-    (Prune, JoinAnySourceThenEnd, NoRptInfo),
+    (NotPruned, JoinAnySourceThenEnd, NotPruned),
+    (NotPruned, JoinAnySourceThenPruneRpt, Pending),
+    (NotPruned, JoinRpt, NotPruned),
+    (NotPruned, PruneRpt, Pending),
+    (Prune, JoinAnySourceThenEnd, NotPruned),
     (Prune, JoinAnySourceThenPruneRpt, Prune),
-    (Prune, JoinRpt, NoRptInfo),
+    (Prune, JoinRpt, NotPruned),
     (Prune, PruneRpt, Prune),
-    (Prune, RptExpiryTimerExpires, NoRptInfo),
-    (RptPrunePending, JoinAnySourceThenEnd, NoRptInfo),
-    (RptPrunePending, JoinAnySourceThenPruneRpt, RptPrunePending),
-    (RptPrunePending, JoinRpt, NoRptInfo),
-    (RptPrunePending, PruneRpt, RptPrunePending),
-    (RptPrunePending, RptPrunePendingTimerExpires, Prune),
+    (Prune, RptExpiryTimerExpires, NotPruned),
+    (Pending, JoinAnySourceThenEnd, NotPruned),
+    (Pending, JoinAnySourceThenPruneRpt, Pending),
+    (Pending, JoinRpt, NotPruned),
+    (Pending, PruneRpt, Pending),
+    (Pending, RptPrunePendingTimerExpires, Prune),
     // "-": the state is Prune-Pending until the Prune-Pending Timer ends.
-    (RptPrunePending, RptExpiryTimerExpires, RptPrunePending),
+    (Pending, RptExpiryTimerExpires, Pending),
 ];
 
 #[test]
@@ -287,11 +287,11 @@ fn figure_4() {
             world.message(DOWN, 1, join_prune(DOWN, OWN, hold_time, vec![set]));
         };
         let hold_time = match (before, event) {
-            (RptPrunePending, RptExpiryTimerExpires) => 1,
+            (Pending, RptExpiryTimerExpires) => 1,
             (_, RptExpiryTimerExpires) => 10,
             _ => 210,
         };
-        if before != NoRptInfo {
+        if before != NotPruned {
             prune(&mut world, hold_time);
         }
         if before == Prune {
@@ -314,7 +314,7 @@ fn figure_4() {
             world.run(3.01);
             // With a hold time of 1 s the Prune state is left at once.
             let was_pending = !is_forwarded(&world) || hold_time == 1;
-            if was_pending { RptPrunePending } else { NoRptInfo }
+            if was_pending { Pending } else { NotPruned }
         };
         assert_eq!(state, after, "{before:?} {event:?}");
     }

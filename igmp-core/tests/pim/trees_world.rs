@@ -85,6 +85,8 @@ impl Surroundings for Around {
     }
 }
 
+/// A group, and a source of it or all that have no route of their own.
+pub(crate) type Name = (Ipv4Addr, Option<Ipv4Addr>);
 /// A route: incoming, outgoing.
 pub(crate) type Route = (Option<u32>, Vec<u32>);
 
@@ -96,9 +98,9 @@ pub(crate) struct World {
     /// Joins, prunes and asserts that were sent since they were last taken, with the seconds after the start.
     pub(crate) sent: Vec<(f64, u32, Message)>,
     /// The routes as the forwarding plane has them.
-    pub(crate) routes: BTreeMap<(Ipv4Addr, Option<Ipv4Addr>), Route>,
+    pub(crate) routes: BTreeMap<Name, Route>,
     /// What was told of routes since it was last taken, in order: `None` ends one.
-    pub(crate) route_changes: Vec<((Ipv4Addr, Option<Ipv4Addr>), Option<Route>)>,
+    pub(crate) route_changes: Vec<(Name, Option<Route>)>,
     pub(crate) warnings: Vec<PimWarning>,
 }
 
@@ -190,10 +192,15 @@ impl World {
     }
 
     pub(crate) fn hello(&mut self, link: u32, sender: u8, generation_id: u32) {
+        self.hello_with(link, sender, generation_id, 0);
+    }
+
+    /// This router has DR Priority 1.
+    pub(crate) fn hello_with(&mut self, link: u32, sender: u8, generation_id: u32, dr_priority: u32) {
         let hello = Hello {
             hold_time: Some(0xffff),
             generation_id: Some(generation_id),
-            dr_priority: Some(0),
+            dr_priority: Some(dr_priority),
             ..hello()
         };
         self.message(link, sender, Message::Hello(hello));
@@ -334,7 +341,7 @@ impl World {
 
 /// Where a forwarding plane with these routes sends a packet.
 pub(crate) fn forwards(
-    routes: &BTreeMap<(Ipv4Addr, Option<Ipv4Addr>), Route>,
+    routes: &BTreeMap<Name, Route>,
     link: u32,
     source: Ipv4Addr,
     group: Ipv4Addr,

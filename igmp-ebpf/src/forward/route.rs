@@ -7,8 +7,8 @@ use igmp_wire::{
     Refusal,
     abi::{
         EMPTY_PORT_SET, Event, EventKind, FlowDecision, FlowEntry, ForwardingSignals, GroupKey, INCOMING_ANY,
-        INCOMING_ASK, INCOMING_NONE, INCOMING_RPF, InterfaceConfig, InterfaceFlags, PortSet, RouteEntry,
-        RouteKey,
+        INCOMING_ASK, INCOMING_NONE, INCOMING_RPF, InterfaceConfig, InterfaceFlags, MAX_INTERFACES, PortSet,
+        RouteEntry, RouteKey,
     },
 };
 
@@ -24,6 +24,10 @@ use crate::{
 const TOLD_SPACING: u64 = 5_000_000_000;
 /// Nanoseconds before another packet of a source is looked at that goes nowhere. Asserts are not sent more often.
 const SEEN_SPACING: u64 = 1_000_000_000;
+
+/// The bits of [`FlowEntry::seen`] that tell a slot.
+const SEEN_SLOT_MASK: u64 = MAX_INTERFACES as u64 - 1;
+const _: () = assert!(MAX_INTERFACES.is_power_of_two());
 
 /// Where a packet goes.
 pub(super) struct Way {
@@ -125,7 +129,7 @@ pub(super) fn find<const STACK: bool>(
             let matters = is_port != 0 || towards == config.slot || towards == INCOMING_ASK;
             look_at_wrong(config.slot, flow, key, decision, now, matters);
         } else {
-            for_stack = is_unseen(flow, now);
+            for_stack = is_unseen(flow, config.slot, now);
         }
         if !for_stack {
             return Err(if accepted {
@@ -263,15 +267,20 @@ fn tell_flow(slot: u32, flow: *mut FlowEntry, key: RouteKey, now: u64) {
 }
 
 /// Whether it is time to look once more at a packet that goes nowhere.
+///
+/// The same packet may come in on several interfaces. Those take turns, so that none of them hides what another one shows: the
+/// interface whose packet was looked at last waits twice as long.
 #[inline(always)]
-fn is_unseen(flow: *mut FlowEntry, now: u64) -> bool {
+fn is_unseen(flow: *mut FlowEntry, slot: u32, now: u64) -> bool {
     if flow.is_null() {
         return true;
     }
-    // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; the time is a single
-    // aligned word.
+    // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; it is a single aligned
+    // word.
     let before = unsafe { (&raw const (*flow).seen).read_volatile() };
-    before == 0 || now.wrapping_sub(before) >= SEEN_SPACING
+    let elapsed = now.wrapping_sub(before);
+    let is_same = before & SEEN_SLOT_MASK == u64::from(slot);
+    before == 0 || elapsed >= 2 * SEEN_SPACING || (!is_same && elapsed >= SEEN_SPACING)
 }
 
 /// Looks at a packet that came in where it should, and that no other interface wants.
@@ -280,7 +289,7 @@ fn keep_alive(slot: u32, flow: *mut FlowEntry, key: RouteKey, decision: FlowDeci
     if shared != 0 {
         tell_flow(slot, flow, key, now);
     }
-    if let Some(flow) = seen(flow, key, decision, now) {
+    if let Some(flow) = seen(flow, slot, key, decision, now) {
         // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; the time is a
         // single aligned word.
         unsafe { (&raw mut (*flow).last_packet).write_volatile(now) };
@@ -298,18 +307,24 @@ fn look_at_wrong(
     now: u64,
     matters: bool,
 ) {
-    if !is_unseen(flow, now) {
+    if !is_unseen(flow, slot, now) {
         return;
     }
     if matters {
         tell(slot, key, EventKind::WrongInterface, now);
     }
-    let _ = seen(flow, key, decision, now);
+    let _ = seen(flow, slot, key, decision, now);
 }
 
 /// Notes that a packet that goes nowhere was looked at.
 #[inline(always)]
-fn seen(flow: *mut FlowEntry, key: RouteKey, decision: FlowDecision, now: u64) -> Option<*mut FlowEntry> {
+fn seen(
+    flow: *mut FlowEntry,
+    slot: u32,
+    key: RouteKey,
+    decision: FlowDecision,
+    now: u64,
+) -> Option<*mut FlowEntry> {
     let flow = if flow.is_null() {
         remember(key, decision, now)
     } else {
@@ -320,7 +335,7 @@ fn seen(flow: *mut FlowEntry, key: RouteKey, decision: FlowDecision, now: u64) -
     }
     // SAFETY: the pointer is to a value of the FLOWS map that was looked up in this run of the program; the time is a single
     // aligned word.
-    unsafe { (&raw mut (*flow).seen).write_volatile(now) };
+    unsafe { (&raw mut (*flow).seen).write_volatile(now & !SEEN_SLOT_MASK | u64::from(slot)) };
     Some(flow)
 }
 

@@ -163,6 +163,7 @@ impl Agent {
                 .interfaces
                 .get(name)
                 .is_some_and(|interface| interface.proxy_upstream),
+            proxy: self.show_proxy(now, name),
             pim: self.show_pim_interface(now, name, served),
         }
     }

@@ -33,6 +33,9 @@ pub struct Interface {
     pub igmp: Option<IgmpInterface>,
     /// Whether it is the upstream interface of an IGMP proxy.
     pub proxy_upstream: bool,
+    /// The host side of the proxy, where this is its upstream interface. Left out elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyInterface>,
     /// PIM, `None` where it is not enabled.
     pub pim: Option<PimInterface>,
 }
@@ -77,6 +80,22 @@ pub struct PimInterface {
     pub neighbors_count: u32,
     /// Until the next Hello.
     pub next_hello: Option<Seconds>,
+}
+
+/// The host side of an IGMP proxy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProxyInterface {
+    /// The version that it speaks: the configured one, or an older one after a query of it (RFC 9776 §7.2.1).
+    pub version: u8,
+    /// Who sent the last General Query, `None` where none was heard since the interface came up.
+    pub querier: Option<Ipv4Addr>,
+    /// Until it speaks a newer version, unless the older querier is heard again.
+    pub older_querier_expire: Option<Seconds>,
+    /// The Robustness Variable in force: configured, or adopted from the querier.
+    pub robustness_variable: u8,
+    /// How many groups are reported.
+    pub groups_count: u32,
 }
 
 /// The state of an interface, named as in RFC 8343.

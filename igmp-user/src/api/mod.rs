@@ -19,7 +19,9 @@ mod statistics;
 mod tests;
 
 pub use groups::{FilterMode, Group, Groups, Source};
-pub use interfaces::{IgmpInterface, Interface, Interfaces, OperStatus, PimInterface, XdpModeName};
+pub use interfaces::{
+    IgmpInterface, Interface, Interfaces, OperStatus, PimInterface, ProxyInterface, XdpModeName,
+};
 pub use joins::{Join, JoinProtocol, JoinState, Joins};
 pub use monitor::{MonitorEvent, MonitorEventKind, MonitorReason};
 pub use neighbors::{Neighbor, Neighbors};

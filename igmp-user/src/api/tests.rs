@@ -67,6 +67,7 @@ fn interfaces() {
                 groups_count: 1,
             }),
             proxy_upstream: false,
+            proxy: None,
             pim: None,
         }],
     };
@@ -172,6 +173,23 @@ fn statistics() {
                 "rpf": 0, "no-members": 0, "mtu": 0},
             "refreshed-in-kernel": 0, "events": 0, "events-lost": 0, "forwarded-packets": 0, "forwarded-bytes": 0}],
             "resyncs": 0}),
+    );
+}
+
+/// The host side stands beside what is documented for all.
+#[test]
+fn an_upstream_interface() {
+    let value = ProxyInterface {
+        version: 2,
+        querier: Some(Ipv4Addr::new(10, 0, 0, 1)),
+        older_querier_expire: Some(Seconds::new(31.2)),
+        robustness_variable: 2,
+        groups_count: 7,
+    };
+    same(
+        &value,
+        json!({"version": 2, "querier": "10.0.0.1", "older-querier-expire": 31.2, "robustness-variable": 2,
+            "groups-count": 7}),
     );
 }
 

@@ -75,7 +75,8 @@ pub struct FlowEntry {
     /// When the agent was last told that the source sends: [`EventKind::Flow`](super::EventKind::Flow). 0 for never.
     pub told: u64,
     /// When a packet that goes nowhere was last looked at, see
-    /// [`EventKind::WrongInterface`](super::EventKind::WrongInterface). 0 for never.
+    /// [`EventKind::WrongInterface`](super::EventKind::WrongInterface), and in the low ten bits the slot that it came in on. 0
+    /// for never.
     pub seen: u64,
 }
 

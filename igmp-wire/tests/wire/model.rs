@@ -95,6 +95,12 @@ fn judge(header: &[u8], message: &[u8], kind: Option<Kind>, config: &InterfaceCo
         return Err(Refusal::Source);
     }
     let group = address(message, 4);
+    let destination = address(header, 16);
+    let elsewhere = destination.is_multicast() && destination != Ipv4Addr::new(224, 0, 0, 1);
+    let general = kind == Kind::QueryV1 || query && group.is_unspecified();
+    if config.flags & InterfaceFlags::HOST != 0 && elsewhere && general {
+        return Err(Refusal::Group);
+    }
     match kind {
         Kind::QueryV1 => Ok(()),
         Kind::QueryV2 | Kind::QueryV3 => {
@@ -163,7 +169,8 @@ fn source(source: Ipv4Addr, query: bool, config: &InterfaceConfig) -> bool {
     if networks.iter().any(|network| network.address == source.to_bits()) {
         return false;
     }
-    let verify = query || config.flags & InterfaceFlags::VERIFY_SOURCE_SUBNET != 0;
+    let host = config.flags & InterfaceFlags::HOST != 0;
+    let verify = query && !host || config.flags & InterfaceFlags::VERIFY_SOURCE_SUBNET != 0;
     let on_link = networks
         .iter()
         .any(|network| network.address & network.mask == source.to_bits() & network.mask);

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use igmp_wire::{
     Packet, Refusal,
-    abi::InterfaceConfig,
+    abi::{InterfaceConfig, InterfaceFlags},
     admit::{self, Message},
     checksum, emit,
     emit::{Frame, Query, QueryTarget, Record},
@@ -156,10 +156,11 @@ fn verdict(frame: &[u8], config: &InterfaceConfig) -> Verdict {
 
 /// Interfaces of all versions, with all flags and with none to two networks.
 fn any_config() -> impl Strategy<Value = InterfaceConfig> {
-    (1..=3_u32, 0..8_u32, 0..=2_u32).prop_map(|(version, flags, prefix_count)| {
+    let host = prop_oneof![Just(0), Just(InterfaceFlags::HOST)];
+    (1..=3_u32, 0..8_u32, host, 0..=2_u32).prop_map(|(version, flags, host, prefix_count)| {
         let mut config = InterfaceConfig {
             version,
-            flags,
+            flags: flags | host,
             prefix_count,
             ..config()
         };

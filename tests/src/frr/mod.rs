@@ -1,5 +1,6 @@
 //! FRRouting's zebra and pimd, as another router on the link.
 
+pub mod igmp;
 pub mod pim;
 
 use std::{

@@ -60,13 +60,15 @@ pub struct Mroute {
 }
 
 impl Frr {
-    /// The addresses of the neighbors on an interface, sorted as text.
+    /// The addresses of the neighbors on an interface, sorted.
     #[track_caller]
     pub fn neighbors(&self, interface: &str) -> Vec<Ipv4Addr> {
         let all = self.show("show ip pim neighbor json");
-        members(&all[interface])
+        let mut addresses: Vec<_> = members(&all[interface])
             .filter_map(|(address, _)| address.parse().ok())
-            .collect()
+            .collect();
+        addresses.sort_unstable();
+        addresses
     }
 
     /// The designated router on an interface.

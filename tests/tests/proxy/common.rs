@@ -3,7 +3,7 @@
 use std::{cell::Cell, net::Ipv4Addr, time::Duration};
 
 use tests::{
-    Capture, Igmpd, Namespace, PATIENCE,
+    Capture, Igmpd, Namespace, PATIENCE, RawSocket,
     capture::Seen,
     packet::Record,
     stream::{Datapath, Site, site::IGMP},
@@ -17,9 +17,10 @@ pub(crate) const SSM_GROUP: Ipv4Addr = Ipv4Addr::new(232, 1, 1, 1);
 /// What makes the interface of a [`Site`] that data comes from the upstream interface of a proxy.
 pub(crate) const UPSTREAM: &str = "proxy-upstream = true\n";
 
-/// A station upstream that sees what the proxy says.
+/// A station upstream that sends by hand and sees what the proxy says.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    pub(crate) raw: RawSocket,
     capture: Capture,
     mark: Cell<usize>,
 }
@@ -28,6 +29,7 @@ impl Watch {
     #[track_caller]
     pub(crate) fn open(namespace: &Namespace, interface: &str) -> Self {
         Self {
+            raw: RawSocket::open(namespace, interface),
             capture: Capture::open(namespace, interface),
             mark: Cell::new(0),
         }
@@ -83,6 +85,24 @@ impl Watch {
                 Err(format!("{records:?}"))
             }
         });
+    }
+
+    /// Waits until a message of 8 bytes of this type for this group was sent since the mark.
+    #[track_caller]
+    pub(crate) fn wait_short(&self, kind: u8, group: Ipv4Addr) -> Seen {
+        wait_for(&format!("{kind:#x} for {group}"), PATIENCE, || {
+            self.short(kind, group)
+                .first()
+                .cloned()
+                .ok_or_else(|| format!("{:?}", self.said()))
+        })
+    }
+
+    /// The messages of 8 bytes of this type for this group since the mark.
+    pub(crate) fn short(&self, kind: u8, group: Ipv4Addr) -> Vec<Seen> {
+        let said = self.said().into_iter();
+        said.filter(|packet| packet.kind() == kind && packet.group() == group)
+            .collect()
     }
 }
 

@@ -14,3 +14,4 @@ mod numbers;
 mod queries;
 mod refusals;
 mod size;
+mod upstream;

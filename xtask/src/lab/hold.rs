@@ -5,7 +5,7 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use super::story::{SHARED, SOON, SOURCES, SPECIFIC, STREAMS, UNWANTED, entries};
-use super::{HOST_INTERFACE, Lab, interrupt, router};
+use super::{HOST_INTERFACE, Lab, ROUTER, daemon, interrupt};
 use crate::command;
 use crate::ui;
 
@@ -38,6 +38,8 @@ pub(crate) fn until_interrupted(lab: &mut Lab) -> Result<()> {
         &["show", "groups"][..],
         &["show", "routes"],
         &["show", "interfaces"],
+        &["show", "neighbors"],
+        &["show", "joins"],
         &["show", "statistics"],
         &["monitor"],
     ] {
@@ -62,12 +64,16 @@ pub(crate) fn until_interrupted(lab: &mut Lab) -> Result<()> {
         v3.namespace(),
         ours.display()
     );
-    println!("  tail -f {}", router::log_file(&lab.directory.0).display());
+    println!(
+        "  tail -f {}",
+        daemon::log_file(&lab.directory.0, ROUTER).display()
+    );
     loop {
         if interrupt::check().is_err() {
             break;
         }
         lab.router.check_alive()?;
+        lab.upstream.check_alive()?;
         lab.sender.send(&STREAMS)?;
         thread::sleep(interrupt::POLL);
     }

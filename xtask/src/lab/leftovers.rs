@@ -1,6 +1,8 @@
-//! What a lab that was killed has left behind: its namespaces, its igmpd, its directory.
+//! What a lab that was killed has left behind: its namespaces, its programs, its directory.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -8,6 +10,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::daemon::PROCESS_FILE;
 use super::router;
 use super::{PREFIX, RUN, netns};
 
@@ -23,7 +26,7 @@ pub(crate) fn remove_all() {
     };
     for (lab, directory) in dead_labs(Path::new(RUN)) {
         tell(lab);
-        stop_igmpd(&directory);
+        stop_daemons(&directory);
         remove_directory(&directory);
     }
     for (lab, namespace) in dead_labs(Path::new(netns::DIRECTORY)) {
@@ -91,20 +94,30 @@ fn is_lab(process: i32) -> bool {
     name(&ours) == name(&theirs)
 }
 
-/// Stops the igmpd of a dead lab, if it still runs.
-fn stop_igmpd(directory: &Path) {
-    let Some(process) = fs::read_to_string(router::process_file(directory))
-        .ok()
-        .and_then(|text| text.trim().parse::<i32>().ok())
-    else {
+/// Stops the programs of a dead lab that still run.
+fn stop_daemons(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
-    // Only if it is igmpd, started with the configuration in this directory: the number may be another's by now.
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == PROCESS_FILE)
+            && let Ok(text) = fs::read_to_string(&path)
+            && let Ok(process) = text.trim().parse::<i32>()
+        {
+            stop(process, directory);
+        }
+    }
+}
+
+/// Stops a process, if it is one of the lab with this directory: the number may be another's by now.
+fn stop(process: i32, directory: &Path) {
     let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-    let configuration = router::configuration_file(directory);
     let ours = arguments
         .split(|byte| *byte == 0)
-        .any(|word| word == configuration.as_os_str().as_encoded_bytes());
+        .any(|word| Path::new(OsStr::from_bytes(word)).starts_with(directory));
     if ours && let Err(error) = kill(Pid::from_raw(process), Signal::SIGKILL) {
         eprintln!("warning: cannot stop process {process}: {error}");
     }

@@ -1,15 +1,21 @@
-//! A lab on one machine: a sender, a router and three hosts in network namespaces of their own, joined by virtual links.
+//! A lab on one machine: a sender, a router and three hosts in network namespaces of their own, joined by virtual links, and
+//! for the last chapter another router with a sender of its own.
 //!
 //! ```text
 //!                                     igmp-lab-PID-router       ┌ lan1 ────── eth0  igmp-lab-PID-v1
 //!   igmp-lab-PID-sender  eth0 ────── wan0   igmpd, XDP on each ─┼ lan2 ────── eth0  igmp-lab-PID-v2
-//!                                                               └ lan3 ────── eth0  igmp-lab-PID-v3
+//!                                    core0                      └ lan3 ────── eth0  igmp-lab-PID-v3
+//!                                      │
+//!                                    down0
+//!   igmp-lab-PID-far     eth0 ────── src0   igmp-lab-PID-upstream: FRR, or a second igmpd
 //! ```
 //!
 //! The hosts are the kernel's own IGMP, made to speak version 1, 2 or 3. Their ends of the links are as `ip` makes them:
 //! nothing on them helps the router. Whatever way the lab ends, it takes away what it made; what a killed lab left behind
 //! is taken away by the next.
 
+mod beyond;
+mod daemon;
 mod hold;
 mod host;
 mod interrupt;
@@ -21,6 +27,7 @@ mod sender;
 mod story;
 mod tap;
 mod traffic;
+mod upstream;
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -33,6 +40,7 @@ use self::host::Host;
 use self::netns::Namespace;
 use self::router::Router;
 use self::sender::Sender;
+use self::upstream::Upstream;
 use crate::command;
 
 /// The one interface of a host, inside its namespace.
@@ -41,16 +49,23 @@ pub(crate) const HOST_INTERFACE: &str = "eth0";
 /// Where the lab's files are: only root writes here, so what is found here was left by a lab.
 const RUN: &str = "/run";
 
+/// What the files of the router in the middle are called.
+const ROUTER: &str = "igmpd";
+
 /// How the names of everything the lab makes begin; the process id follows.
 const PREFIX: &str = "igmp-lab-";
 
 /// The lab, until it is dropped.
 struct Lab {
-    // Dropped in this order: igmpd, then the sockets and namespaces of the others, then the directory.
+    // Dropped in this order: the routers, then the sockets and namespaces of the others, then the directory.
     router: Router,
+    upstream: Upstream,
     sender: Sender,
+    far: Sender,
     hosts: [Host; 3],
     directory: Directory,
+    /// The tables of the router's first configuration.
+    tables: String,
 }
 
 /// The directory of the lab's files, removed with all it holds when dropped.
@@ -87,6 +102,7 @@ pub(crate) fn run(binaries: &Path, hold: bool) -> Result<ExitCode> {
             hold::until_interrupted(&mut lab)?;
         }
         lab.router.stop()?;
+        lab.upstream.stop()?;
         println!("\nThe lab is taken away.");
         Ok(())
     });
@@ -112,13 +128,27 @@ fn build(binaries: &Path) -> Result<Lab> {
     };
     let hosts = [host(1)?, host(2)?, host(3)?];
     let interfaces: Vec<&str> = hosts.iter().map(Host::router_interface).collect();
-    let sender = Sender::create(&format!("{name}-sender"), &router, &story::SOURCES)?;
-    let router = Router::start(router, binaries, &directory.0, &interfaces, sender::UPSTREAM)?;
+    let sender = Sender::create(&format!("{name}-sender"), &router, story::UPLINK, &story::SOURCES)?;
+    let upstream = Namespace::create(&format!("{name}-upstream"))?;
+    let far = Sender::create(
+        &format!("{name}-far"),
+        &upstream,
+        beyond::FAR_SIDE,
+        &[beyond::FAR],
+    )?;
+    upstream::link(&upstream, &router, beyond::FAR_NETWORK)?;
+    router::mount_pins(&directory.0)?;
+    let upstream = Upstream::start(upstream, binaries, &directory.0, beyond::FAR_SIDE.interface)?;
+    let tables = router::tables(&interfaces, story::UPLINK.interface);
+    let router = Router::start(router, binaries, &directory.0, ROUTER, &tables)?;
     Ok(Lab {
         router,
+        upstream,
         sender,
+        far,
         hosts,
         directory,
+        tables,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The sender of the lab: real UDP sockets, in a namespace of its own, on a link to the router's upstream side.
+//! A sender of the lab: real UDP sockets, in a namespace of its own, on a link to a router.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,14 +10,17 @@ use socket2::{Domain, Socket, Type};
 use super::HOST_INTERFACE;
 use super::netns::Namespace;
 
-/// The router's end of the sender's link.
-pub(crate) const UPSTREAM: &str = "wan0";
+/// The router's end of a sender's link, in the network of the sender.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RouterSide {
+    /// The interface.
+    pub(crate) interface: &'static str,
+    /// Its address.
+    pub(crate) address: Ipv4Addr,
+}
 
 /// The UDP port of every stream.
 pub(crate) const PORT: u16 = 5001;
-
-/// The router's address on the link.
-const ROUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
 
 /// How many routers the packets may pass. More than one is enough: with a TTL of 1 they would end at the router.
 const TTL: u32 = 8;
@@ -43,25 +46,32 @@ impl fmt::Display for Stream {
 /// A host with several addresses, each of which sends what it is told to.
 pub(crate) struct Sender {
     namespace: Namespace,
+    router_side: RouterSide,
     sockets: Vec<(Ipv4Addr, UdpSocket)>,
     sequence: Cell<u32>,
 }
 
 impl Sender {
-    /// Makes a sender with these addresses, all of 192.0.2.0/24, linked to `router`'s [`UPSTREAM`].
+    /// Makes a sender with these addresses, linked to `router`.
     ///
     /// # Errors
     ///
     /// When a namespace, link, address or socket cannot be made.
-    pub(crate) fn create(name: &str, router: &Namespace, addresses: &[Ipv4Addr]) -> Result<Self> {
+    pub(crate) fn create(
+        name: &str,
+        router: &Namespace,
+        router_side: RouterSide,
+        addresses: &[Ipv4Addr],
+    ) -> Result<Self> {
         let namespace = Namespace::create(name)?;
-        router.link(UPSTREAM, &namespace, HOST_INTERFACE)?;
-        router.address(UPSTREAM, ROUTER_ADDRESS)?;
+        let RouterSide { interface, address } = router_side;
+        router.link(interface, &namespace, HOST_INTERFACE)?;
+        router.address(interface, address)?;
         for address in addresses {
             namespace.address(HOST_INTERFACE, *address)?;
         }
         namespace.ip(&["link", "set", HOST_INTERFACE, "up"])?;
-        router.ip(&["link", "set", UPSTREAM, "up"])?;
+        router.ip(&["link", "set", interface, "up"])?;
         let sockets = namespace.enter(|| {
             addresses
                 .iter()
@@ -70,6 +80,7 @@ impl Sender {
         })?;
         Ok(Self {
             namespace,
+            router_side,
             sockets,
             sequence: Cell::new(0),
         })
@@ -80,9 +91,9 @@ impl Sender {
         self.namespace.name()
     }
 
-    /// The router's address on its link.
-    pub(crate) fn router_address(&self) -> Ipv4Addr {
-        ROUTER_ADDRESS
+    /// The router's end of its link.
+    pub(crate) fn router_side(&self) -> RouterSide {
+        self.router_side
     }
 
     /// The number that the next round carries. Numbers only grow.

@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
-use super::sender::{Stream, UPSTREAM};
-use super::traffic::{self, Expectation};
-use super::{HOST_INTERFACE, Lab, router};
+use super::sender::{RouterSide, Stream};
+use super::traffic::{self, Expectation, Origin};
+use super::{HOST_INTERFACE, Lab, ROUTER, beyond, router};
 use crate::command;
 use crate::ui;
 
@@ -23,6 +23,11 @@ const OWN: Ipv4Addr = Ipv4Addr::new(239, 2, 2, 2);
 pub(super) const SPECIFIC: Ipv4Addr = Ipv4Addr::new(232, 1, 1, 1);
 /// A group that no host joins.
 pub(super) const UNWANTED: Ipv4Addr = Ipv4Addr::new(239, 3, 3, 3);
+/// The router's link to the sender.
+pub(super) const UPLINK: RouterSide = RouterSide {
+    interface: "wan0",
+    address: Ipv4Addr::new(192, 0, 2, 254),
+};
 /// The addresses of the sender.
 pub(super) const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
 
@@ -31,7 +36,7 @@ const START: Duration = Duration::from_secs(30);
 /// How long the router may take to see what a host sends at once.
 pub(super) const SOON: Duration = Duration::from_secs(10);
 /// How long a leave may take: two Last Member Query Intervals, with time to spare.
-const LEAVE: Duration = Duration::from_secs(10);
+pub(super) const LEAVE: Duration = Duration::from_secs(10);
 /// How long the next general query and the answers to it may take: a Query Interval and a maximum response time.
 const ROUND: Duration = Duration::from_secs(20);
 /// How long a group may outlive its last report: the Group Membership Interval, with time to spare.
@@ -64,11 +69,12 @@ const fn stream(source: usize, group: Ipv4Addr) -> Stream {
 pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     ui::headline("A sender, a router and three hosts, each in a network namespace of its own");
     println!(
-        "The sender {} has the addresses {} and {}; its {HOST_INTERFACE} is linked to the router's {UPSTREAM} ({}).",
+        "The sender {} has the addresses {} and {}; its {HOST_INTERFACE} is linked to the router's {} ({}).",
         lab.sender.namespace(),
         SOURCES[0],
         SOURCES[1],
-        lab.sender.router_address(),
+        lab.sender.router_side().interface,
+        lab.sender.router_side().address,
     );
     for host in &lab.hosts {
         println!(
@@ -83,7 +89,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     println!(
         "igmpd runs in {} with {}.",
         lab.router.namespace(),
-        router::configuration_file(&lab.directory.0).display()
+        router::configuration_file(&lab.directory.0, ROUTER).display()
     );
     lab.router.wait_for(
         "interfaces",
@@ -94,7 +100,8 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
             let ready = |interface: &&Value| {
                 interface["oper-status"] == "up"
                     && interface["xdp-mode"] == "native"
-                    && (interface["interface-name"] == UPSTREAM || interface["igmp"]["is-querier"] == true)
+                    && (interface["interface-name"] == UPLINK.interface
+                        || interface["igmp"]["is-querier"] == true)
             };
             interfaces.iter().filter(ready).count() == 4
         },
@@ -144,6 +151,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     );
     traffic::send(
         lab,
+        Origin::Near,
         PACKETS,
         &[
             Expectation::new(STREAMS[0], [true, true, true]),
@@ -199,6 +207,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     );
     traffic::send(
         lab,
+        Origin::Near,
         PACKETS,
         &[
             Expectation::new(STREAMS[0], [true, true, true]).unread_by(0),
@@ -237,6 +246,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
     println!("And who receives it now:\n");
     traffic::send(
         lab,
+        Origin::Near,
         PACKETS / 2,
         &[Expectation::new(STREAMS[0], [false, true, true])],
         &[(1, &v2_shared), (2, &v3_shared)],
@@ -250,7 +260,7 @@ pub(crate) fn tell(lab: &mut Lab) -> Result<()> {
             entries(answer, "group").is_empty()
         })?;
     println!("The last two hosts have left as well, and the router knows no group any more.");
-    Ok(())
+    beyond::tell(lab)
 }
 
 /// Shows that a general query and the answers to it are no work for igmpd.
@@ -314,23 +324,19 @@ fn wait_for_sources(lab: &mut Lab, sources: &[Ipv4Addr], limit: Duration, what_f
 }
 
 /// Runs `igmpctl show WHAT` for the reader, under the command line that shows the same.
-fn show(lab: &Lab, what: &str) -> Result<()> {
-    let mut igmpctl = lab.router.igmpctl(&["show", what]);
-    let line = format!("# igmpctl show {what}");
-    if ui::is_colourful() {
-        println!("\x1b[2m{line}\x1b[0m");
-    } else {
-        println!("{line}");
-    }
+pub(super) fn show(lab: &Lab, what: &str) -> Result<()> {
+    show_line(&format!("igmpctl show {what}"));
     // Its own standard output is ours, so that it sees a terminal where there is one.
-    let status = igmpctl
-        .stdin(Stdio::null())
-        .status()
-        .context("cannot start igmpctl")?;
-    if !status.success() {
-        bail!("`{}` failed: {status}", command::display(&igmpctl));
+    command::check(lab.router.igmpctl(&["show", what]).stdin(Stdio::null()))
+}
+
+/// Says which command's output follows.
+pub(super) fn show_line(line: &str) {
+    if ui::is_colourful() {
+        println!("\x1b[2m# {line}\x1b[0m");
+    } else {
+        println!("# {line}");
     }
-    Ok(())
 }
 
 /// The list under this key; empty when there is none.

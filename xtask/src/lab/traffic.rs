@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::membership::Membership;
-use super::sender::{self, Stream};
+use super::sender::{self, Sender, Stream};
 use super::{Lab, interrupt};
 
 /// Between two packets of a stream: 200 a second.
@@ -18,6 +18,24 @@ const ARRIVAL: Duration = Duration::from_secs(3);
 
 /// How long to look for packets that should not be there after those that should have come.
 const QUIET: Duration = Duration::from_millis(100);
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The sender on a network of the router.
+    Near,
+    /// The one behind the other router.
+    Far,
+}
+
+impl Origin {
+    fn sender(self, lab: &Lab) -> &Sender {
+        match self {
+            Self::Near => &lab.sender,
+            Self::Far => &lab.far,
+        }
+    }
+}
 
 /// What becomes of a stream.
 pub(crate) struct Expectation {
@@ -83,12 +101,13 @@ impl Counts {
 /// When it is not what was expected, when igmpd ends, or on Ctrl-C.
 pub(crate) fn send(
     lab: &mut Lab,
+    origin: Origin,
     packets: u32,
     expected: &[Expectation],
     memberships: &[(usize, &Membership)],
 ) -> Result<()> {
     let streams: Vec<Stream> = expected.iter().map(|row| row.stream).collect();
-    let first = lab.sender.next_number();
+    let first = origin.sender(lab).next_number();
     let mut arrived = Counts::default();
     let mut read = Counts::default();
     let started = Instant::now();
@@ -96,7 +115,7 @@ pub(crate) fn send(
         interrupt::check()?;
         // Packets that are late for a busy machine are sent at once, so that the rate is kept.
         thread::sleep((INTERVAL * round).saturating_sub(started.elapsed()));
-        lab.sender.send(&streams)?;
+        origin.sender(lab).send(&streams)?;
         collect(lab, memberships, first, &mut arrived, &mut read)?;
     }
     let sent = Instant::now();

@@ -17,8 +17,8 @@ const TRIGGERED_HELLO_DELAY: Duration = Duration::from_secs(5);
 /// A hold time that never ends (§4.9.2). It is not told.
 pub(super) const FOREVER: u16 = 0xffff;
 
-/// What a Hello takes in a packet besides secondary addresses: an IPv4 header without options, that of PIM, and the options
-/// Holdtime, LAN Prune Delay, DR Priority and Generation ID (§4.9.2).
+/// What a Hello takes in a packet besides secondary addresses: an IPv4 header without options, that of PIM, and the
+/// options Holdtime, LAN Prune Delay, DR Priority and Generation ID (§4.9.2).
 const FIXED_LEN: usize = 20 + 4 + 6 + 8 + 8 + 8;
 /// What the Address List option takes besides the addresses.
 const ADDRESS_LIST_HEADER_LEN: usize = 4;
@@ -118,8 +118,8 @@ impl Greeting {
     }
 }
 
-/// How long neighbours are to remember this router: 3.5 times Hello_Period (§4.11). Neither 0, which is a goodbye, nor for
-/// ever.
+/// How long neighbours are to remember this router: 3.5 times Hello_Period (§4.11). Neither 0, which is a goodbye, nor
+/// for ever.
 fn hold_time(config: &PimInterfaceConfig) -> u16 {
     let seconds = (config.hello_interval * 7 / 2).as_nanos().div_ceil(1_000_000_000);
     u16::try_from(seconds).map_or(FOREVER - 1, |seconds| seconds.clamp(1, FOREVER - 1))

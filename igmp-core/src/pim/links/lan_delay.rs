@@ -10,7 +10,8 @@ const OVERRIDE_INTERVAL: Duration = Duration::from_millis(2_500);
 /// The largest Propagation_Delay that the option has room for, in milliseconds.
 const MAX_PROPAGATION_DELAY: u64 = 0x7fff;
 
-/// What this router tells. It suppresses its joins and does not keep a list of who has joined, so that the T bit is not set.
+/// What this router tells. It suppresses its joins and does not keep a list of who has joined, so that the T bit is not
+/// set.
 pub(super) fn own(config: &PimInterfaceConfig) -> LanPruneDelay {
     let millis = |span: Duration, most: u64| {
         let millis = span.as_nanos().div_ceil(1_000_000).min(most);

@@ -8,8 +8,8 @@
 //! | `election` | the Designated Router (§4.3.2) |
 //! | `lan_delay` | how long prunes and overrides take (§4.3.3) |
 //!
-//! A neighbour is known by the source address of its Hellos. It need not lie in a network of the interface: RFC 7761 does not
-//! ask for it, and on links without numbers of their own it does not.
+//! A neighbour is known by the source address of its Hellos. It need not lie in a network of the interface: RFC 7761
+//! does not ask for it, and on links without numbers of their own it does not.
 
 mod election;
 mod hello;
@@ -159,15 +159,16 @@ impl Links {
         is_known
     }
 
-    /// To be called before a Join/Prune or Assert is sent: neighbours refuse those of routers that have not said Hello (§4.3.1).
+    /// To be called before a Join/Prune or Assert is sent: neighbours refuse those of routers that have not said Hello
+    /// (§4.3.1).
     pub(super) fn greet_first<S>(&mut self, interface: InterfaceId, cx: &mut Context<'_, S>) {
         if let Some(known) = self.interfaces.get_mut(&interface) {
             known.greet_first(cx);
         }
     }
 
-    /// Sends a message from the primary address, with a Hello before it where neighbours would refuse it otherwise. Nothing is
-    /// sent where PIM cannot.
+    /// Sends a message from the primary address, with a Hello before it where neighbours would refuse it otherwise.
+    /// Nothing is sent where PIM cannot.
     pub(super) fn send<S>(&mut self, interface: InterfaceId, message: Message, cx: &mut Context<'_, S>) {
         if !self.can_send(interface) {
             return;
@@ -197,8 +198,8 @@ impl Links {
         self.running(interface).is_some() && self.address(interface).is_some()
     }
 
-    /// Whether this router acts for the members there: `I_am_DR(I)`. True where PIM does not run, and false where the interface
-    /// is not up.
+    /// Whether this router acts for the members there: `I_am_DR(I)`. True where PIM does not run, and false where the
+    /// interface is not up.
     ///
     /// Without an address neighbours cannot know of this router, so that it acts only if there is no other.
     pub(super) fn is_dr(&self, interface: InterfaceId) -> bool {

@@ -139,8 +139,8 @@ impl Neighbors {
         }
     }
 
-    /// Makes these the secondary addresses of a neighbour. Answers those that others had, and who: only the last one keeps
-    /// an address.
+    /// Makes these the secondary addresses of a neighbour. Answers those that others had, and who: only the last one
+    /// keeps an address.
     fn assign(&mut self, primary: Ipv4Addr, addresses: &[Ipv4Addr]) -> Vec<(Ipv4Addr, Ipv4Addr)> {
         self.withdraw(primary);
         let mut conflicts = Vec::new();

@@ -365,8 +365,8 @@ fn more_addresses_than_allowed_are_refused() {
     assert_eq!(bench.links.neighbor(LAN, last), None);
 }
 
-/// §4.3.3: `Effective_Propagation_Delay`, `Effective_Override_Interval`, `Suppression_Enabled`. In milliseconds: the Override
-/// Interval, and the sum of both.
+/// §4.3.3: `Effective_Propagation_Delay`, `Effective_Override_Interval`, `Suppression_Enabled`. In milliseconds: the
+/// Override Interval, and the sum of both.
 #[test]
 fn delays_are_the_largest_of_all_if_all_tell_theirs() {
     let mut bench = Bench::new();

@@ -142,10 +142,9 @@ pub(super) fn source_table(held: Option<&Held>, event: AssertEvent, facts: &Fact
 
         // I am Assert Loser.
         (Some((Standing::Loser, winner)), Receive(received)) => {
+            let is_preferred = received.is_better_than(&winner);
             let is_from_winner = received.address == winner.address;
-            if received.is_better_than(&winner) {
-                Verdict::Lose
-            } else if is_from_winner && !received.rpt && is_acceptable(&received, facts) {
+            if is_preferred || (is_from_winner && !received.rpt && is_acceptable(&received, facts)) {
                 Verdict::Lose
             } else if is_from_winner && (received.is_infinite() || is_inferior(&received, facts)) {
                 Verdict::Forget
@@ -187,10 +186,9 @@ pub(super) fn any_source_table(held: Option<&Held>, event: AssertEvent, facts: &
 
         // I am Assert Loser.
         (Some((Standing::Loser, winner)), Receive(received)) => {
+            let is_preferred = received.is_better_than(&winner);
             let is_from_winner = received.address == winner.address;
-            if received.rpt && received.is_better_than(&winner) {
-                Verdict::Lose
-            } else if is_from_winner && received.rpt && is_acceptable(&received, facts) {
+            if received.rpt && (is_preferred || (is_from_winner && is_acceptable(&received, facts))) {
                 Verdict::Lose
             } else if is_from_winner && (received.is_infinite() || is_inferior(&received, facts)) {
                 Verdict::Forget

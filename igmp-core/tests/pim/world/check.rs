@@ -6,7 +6,7 @@ use igmp_core::pim::Message;
 
 use super::{
     Delivery, World,
-    network::{Place, address, place},
+    network::{Place, place},
 };
 
 /// Whether a message fits into the MTU, by the formats of RFC 7761 §4.9.
@@ -30,13 +30,16 @@ impl World {
             let routers: Vec<_> = self.pim_routers(lan).into_iter().collect();
             let rank = |router: &usize| {
                 let config = self.interfaces[&(*router, lan)].as_ref();
-                (config.map(|config| config.dr_priority), address(lan, *router))
+                (
+                    config.map(|config| config.dr_priority),
+                    self.nodes[*router].address(lan),
+                )
             };
             let expected = routers.iter().map(rank).max().map(|(_, address)| address);
             for &router in &routers {
                 let pim = self.pim(router);
                 let view = pim.interface(super::interface(lan)).ok_or("PIM does not run")?;
-                if view.dr != expected || view.is_dr != (expected == Some(address(lan, router))) {
+                if view.dr != expected || view.is_dr != (expected == Some(self.nodes[router].address(lan))) {
                     return Err(format!(
                         "link {lan}: router {router} takes {:?} for the DR, not {expected:?}",
                         view.dr
@@ -47,7 +50,8 @@ impl World {
                     .map(|neighbor| neighbor.address)
                     .collect();
                 let others = routers.iter().filter(|&&other| other != router);
-                let others: Vec<Ipv4Addr> = others.map(|&other| address(lan, other)).collect();
+                let mut others: Vec<Ipv4Addr> = others.map(|&other| self.nodes[other].address(lan)).collect();
+                others.sort_unstable();
                 if known != others {
                     return Err(format!(
                         "link {lan}: router {router} knows {known:?}, not {others:?}"

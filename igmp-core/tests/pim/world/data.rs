@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use igmp_core::{InterfaceId, PimEvent, pim::Towards};
 
 use super::{
-    World,
+    Sabotage, World,
     network::{self, Lan, Place, RouterId, interface, place, towards},
 };
 
@@ -60,7 +60,7 @@ impl World {
         let fate = node
             .plane
             .packet(self.now, (group, source), interface(lan), is_towards);
-        if fate.is_told {
+        if fate.is_told && self.sabotage != Some(Sabotage::Packets) {
             self.say(|| format!("router {router} sees {source} to {group} on link {lan}"));
             let event = PimEvent::Packet {
                 interface: interface(lan),

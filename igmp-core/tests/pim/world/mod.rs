@@ -25,7 +25,7 @@ use igmp_core::{
 
 pub(crate) use self::{data::Delivery, node::Wishes};
 use self::{
-    network::{Lan, Network, RouterId, UpInterfaces, address, interface, lan, tables},
+    network::{Lan, Network, RouterId, UpInterfaces, interface, lan, tables},
     node::Node,
 };
 use crate::{
@@ -49,6 +49,23 @@ impl Quality {
         duplication: 0,
         delay: Duration::from_millis(20),
     };
+}
+
+/// Something that does not work, which checks have to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sabotage {
+    /// Goodbyes do not arrive.
+    Goodbyes,
+    /// Nor do Asserts.
+    Asserts,
+    /// Nor do prunes.
+    Prunes,
+    /// Joins arrive once and are not repeated.
+    Refreshes,
+    /// The forwarding plane tells of no packets.
+    Packets,
+    /// Unicast routes change without a word.
+    Routes,
 }
 
 /// Something that will happen.
@@ -80,6 +97,8 @@ pub(crate) struct World {
     /// Which interfaces are up.
     pub(crate) up: UpInterfaces,
     pub(crate) wishes: BTreeMap<(Lan, Ipv4Addr), Wishes>,
+    /// What does not work.
+    pub(crate) sabotage: Option<Sabotage>,
     /// What will happen, by time and number.
     queue: BTreeMap<(Instant, u64), Happening>,
     count: u64,
@@ -101,6 +120,7 @@ impl World {
             nodes: Vec::new(),
             up: UpInterfaces::new(),
             wishes: BTreeMap::new(),
+            sabotage: None,
             queue: BTreeMap::new(),
             count: 0,
             trace: false,
@@ -200,6 +220,13 @@ impl World {
         self.routes_change();
     }
 
+    /// A router has another address on a link, by which unicast routes do not know it.
+    pub(crate) fn renumber(&mut self, router: RouterId, lan: Lan, address: Ipv4Addr) {
+        self.say(|| format!("router {router} is {address} on link {lan}"));
+        self.nodes[router].addresses.insert(lan, address);
+        self.reconfigure(router, lan);
+    }
+
     /// A router runs PIM on an interface as it is configured now.
     pub(crate) fn reconfigure(&mut self, router: RouterId, lan: Lan) {
         if self.nodes[router].up.contains(&lan) {
@@ -265,9 +292,13 @@ impl World {
         }
     }
 
-    fn transmit(&mut self, router: RouterId, on: Lan, sender: Ipv4Addr, message: Message) {
-        assert_eq!(sender, address(on, router));
+    fn transmit(&mut self, router: RouterId, on: Lan, sender: Ipv4Addr, mut message: Message) {
+        let is_goodbye = matches!(&message, Message::Hello(hello) if hello.hold_time == Some(0));
+        assert!(is_goodbye || sender == self.nodes[router].address(on));
         check::fits(&message, 1500);
+        if !self.is_let_through(&mut message, is_goodbye) {
+            return;
+        }
         if !self.up.contains(&(router, on)) {
             return;
         }
@@ -301,6 +332,24 @@ impl World {
         }
     }
 
+    fn is_let_through(&self, message: &mut Message, is_goodbye: bool) -> bool {
+        match (self.sabotage, message) {
+            (Some(Sabotage::Goodbyes), _) => !is_goodbye,
+            (Some(Sabotage::Asserts), Message::Assert(_)) => false,
+            (Some(Sabotage::Prunes), Message::JoinPrune(message)) => {
+                for group in &mut message.groups {
+                    group.prunes.clear();
+                }
+                true
+            }
+            // Those that follow from Join Timers come with whole seconds.
+            (Some(Sabotage::Refreshes), Message::JoinPrune(_)) => {
+                !self.now.as_nanos().is_multiple_of(1_000_000_000)
+            }
+            _ => true,
+        }
+    }
+
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Message {
@@ -325,6 +374,9 @@ impl World {
                 if self.nodes[router].table != table {
                     self.say(|| format!("router {router} has other unicast routes"));
                     self.nodes[router].table = table;
+                    if self.sabotage == Some(Sabotage::Routes) {
+                        return;
+                    }
                     let actions = self.nodes[router].handle(self.now, [PimEvent::RoutesChanged]);
                     self.carry_out(router, actions);
                 }

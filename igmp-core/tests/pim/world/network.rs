@@ -60,7 +60,8 @@ impl Network {
         Self::new(&[&[0], &[0, 1], &[0, 2], &[1, 3], &[2, 3], &[3], &[1], &[2]])
     }
 
-    /// As many routers as this between two links, on one of which is router 0 and on the other one a last one with a stub.
+    /// As many routers as this between two links, on one of which is router 0 and on the other one a last one with a
+    /// stub.
     pub(crate) fn parallel(count: usize) -> Self {
         let between = 1..=count;
         let upper = core::iter::once(0).chain(between.clone()).collect();

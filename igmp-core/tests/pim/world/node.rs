@@ -9,7 +9,7 @@ use igmp_core::{
 };
 
 use super::{
-    network::{Lan, RouterId, Table, address, interface, secondary, towards},
+    network::{Lan, RouterId, Table, address as address_of, interface, secondary, towards},
     plane::Plane,
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Node {
     pub(crate) table: Table,
     /// The links whose interfaces it takes for up.
     pub(crate) up: BTreeSet<Lan>,
+    /// Its addresses where they are not those of the plan.
+    pub(crate) addresses: BTreeMap<Lan, Ipv4Addr>,
     /// What IGMP knows.
     wishes: BTreeMap<(Lan, Ipv4Addr), Wishes>,
 }
@@ -69,6 +71,7 @@ impl Node {
             plane: Plane::default(),
             table,
             up: BTreeSet::new(),
+            addresses: BTreeMap::new(),
             wishes: BTreeMap::new(),
         }
     }
@@ -89,6 +92,12 @@ impl Node {
         self.up.clear();
     }
 
+    /// The primary address on a link.
+    pub(crate) fn address(&self, lan: Lan) -> Ipv4Addr {
+        let address = self.addresses.get(&lan).copied();
+        address.unwrap_or_else(|| address_of(lan, self.id))
+    }
+
     /// An interface comes up.
     pub(crate) fn interface_up(
         &mut self,
@@ -100,7 +109,7 @@ impl Node {
         let event = PimEvent::InterfaceUp {
             interface: interface(lan),
             config,
-            address: Some(address(lan, self.id)),
+            address: Some(self.address(lan)),
             secondary_addresses: vec![secondary(lan, self.id)],
             mtu: 1500,
         };

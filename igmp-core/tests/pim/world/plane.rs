@@ -1,8 +1,9 @@
 //! The forwarding plane of a router: the routes that it was told, and what the kernel makes of packets.
 //!
-//! The kernel keeps an entry for each source and group that it forwards. It tells the agent of a packet that is forwarded by the
-//! route of its group, with the first one after each change of routes, and of one that comes in where it should not if it would
-//! leave there or the source lies there.
+//! The kernel keeps an entry for each source and group. It tells the agent of a packet that is forwarded by the route
+//! of its group, with the first one after each change of routes. At packets that go nowhere it looks from time to time:
+//! it tells of one that comes in where it should not if it would leave there or the source lies there, and one that
+//! comes in where it should keeps the source alive although nobody else is there.
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use igmp_core::{Duration, Instant, InterfaceId, PimAction};
 
 const TOLD_SPACING: Duration = Duration::from_secs(5);
-const TOLD_WRONG_SPACING: Duration = Duration::from_secs(1);
+const SEEN_SPACING: Duration = Duration::from_secs(1);
 
 /// A route's group and source.
 pub(crate) type RouteKey = (Ipv4Addr, Option<Ipv4Addr>);
@@ -24,9 +25,10 @@ pub(crate) struct Route {
 #[derive(Clone, Debug, Default)]
 struct Flow {
     last_packet: Option<Instant>,
-    generation: u64,
+    generation: Option<u64>,
     told: Option<Instant>,
-    told_wrong: Option<Instant>,
+    /// When a packet that goes nowhere was last looked at, and where it came in.
+    seen: Option<(Instant, InterfaceId)>,
 }
 
 /// What becomes of a packet.
@@ -96,39 +98,40 @@ impl Plane {
         let Some(route) = self.routes.get(&key).or_else(|| self.routes.get(&(group, None))) else {
             return Fate::default();
         };
-        let known = self.flows.get(&(group, source));
-        let is_first = known.is_none_or(|flow| flow.generation != self.generation);
-        let may = |last: Option<Instant>, spacing| last.is_none_or(|last| now.since(last) >= spacing);
-        if route.incoming != Some(iif) {
-            if !route.outgoing.contains(&iif) && !is_towards {
-                return Fate::default();
-            }
-            let flow = self.flows.entry((group, source)).or_default();
-            flow.generation = self.generation;
-            let is_told = may(flow.told_wrong, TOLD_WRONG_SPACING);
-            if is_told {
-                flow.told_wrong = Some(now);
-            }
-            return Fate {
-                outgoing: Vec::new(),
-                is_told,
-            };
-        }
-        let mut outgoing = route.outgoing.clone();
-        outgoing.retain(|&out| out != iif);
         if route.outgoing.is_empty() {
-            if let Some(flow) = self.flows.get_mut(&(group, source)) {
-                flow.generation = self.generation;
-            }
             return Fate::default();
         }
-        // Also where nobody else is there: this router may be the one that has asked for the packets of its members there.
+        let is_accepted = route.incoming == Some(iif);
+        let is_port = route.outgoing.contains(&iif);
+        let mut outgoing = route.outgoing.clone();
+        outgoing.retain(|&out| is_accepted && out != iif);
+
         let flow = self.flows.entry((group, source)).or_default();
-        flow.generation = self.generation;
-        flow.last_packet = Some(now);
-        let is_told = is_shared && is_first && may(flow.told, TOLD_SPACING);
-        if is_told {
-            flow.told = Some(now);
+        let is_first = flow.generation != Some(self.generation);
+        flow.generation = Some(self.generation);
+        let mut is_told = false;
+        if outgoing.is_empty() {
+            // Not always the packets of the same interface, where the same comes in on several.
+            let is_time = flow.seen.is_none_or(|(at, last)| {
+                now.since(at)
+                    >= if last == iif {
+                        SEEN_SPACING * 2
+                    } else {
+                        SEEN_SPACING
+                    }
+            });
+            if !is_time {
+                return Fate::default();
+            }
+            flow.seen = Some((now, iif));
+            is_told = !is_accepted && (is_port || is_towards);
+        }
+        if is_accepted {
+            flow.last_packet = Some(now);
+            if is_shared && is_first && flow.told.is_none_or(|told| now.since(told) >= TOLD_SPACING) {
+                flow.told = Some(now);
+                is_told = true;
+            }
         }
         Fate { outgoing, is_told }
     }

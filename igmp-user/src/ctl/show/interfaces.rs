@@ -45,6 +45,10 @@ pub(in crate::ctl) fn interfaces(interfaces: &Interfaces, style: Style) -> Strin
             XdpModeName::Generic => "generic",
         });
         let igmp = interface.igmp.as_ref();
+        let proxy = interface.proxy.as_ref();
+        let version = igmp
+            .map(|igmp| format!("v{}", igmp.version))
+            .or_else(|| Some(format!("v{} host", proxy?.version)));
         let querier = igmp.and_then(|igmp| {
             let querier = igmp.querier?;
             Some(if igmp.is_querier {
@@ -58,8 +62,8 @@ pub(in crate::ctl) fn interfaces(interfaces: &Interfaces, style: Style) -> Strin
             state,
             Cell::new(or_nothing(interface.address)),
             Cell::new(or_nothing(xdp)),
-            Cell::new(or_nothing(igmp.map(|igmp| format!("v{}", igmp.version)))),
-            Cell::new(or_nothing(querier)),
+            Cell::new(or_nothing(version)),
+            Cell::new(or_nothing(querier.or_else(|| Some(proxy?.querier?.to_string())))),
             Cell::new(or_nothing(igmp.and_then(|igmp| igmp.next_query).map(clock))),
             Cell::new(or_nothing(
                 igmp.and_then(|igmp| igmp.other_querier_expire).map(clock),
@@ -67,7 +71,10 @@ pub(in crate::ctl) fn interfaces(interfaces: &Interfaces, style: Style) -> Strin
             Cell::new(or_nothing(
                 igmp.map(|igmp| format!("{}s", igmp.query_interval.get())),
             )),
-            Cell::new(or_nothing(igmp.map(|igmp| igmp.groups_count))),
+            Cell::new(or_nothing(
+                igmp.map(|igmp| igmp.groups_count)
+                    .or_else(|| Some(proxy?.groups_count)),
+            )),
         ]);
     }
     text.push_str(&table.into_text());
@@ -131,7 +138,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::api::{IgmpInterface, Seconds};
+    use crate::api::{IgmpInterface, ProxyInterface, Seconds};
 
     #[test]
     fn colour_is_only_in_coloured_output() {
@@ -144,6 +151,7 @@ mod tests {
                 xdp_mode: None,
                 igmp: None,
                 proxy_upstream: false,
+                proxy: None,
                 pim: None,
             }],
         };
@@ -172,6 +180,7 @@ mod tests {
                     groups_count: 1,
                 }),
                 proxy_upstream: false,
+                proxy: None,
                 pim: None,
             }],
         };
@@ -198,6 +207,7 @@ mod tests {
             xdp_mode: Some(XdpModeName::Native),
             igmp: None,
             proxy_upstream: false,
+            proxy: None,
             pim: Some(PimInterface {
                 address: Some(Ipv4Addr::new(10, 0, 0, 2)),
                 dr: Some(Ipv4Addr::new(10, 0, 0, 2)),
@@ -247,6 +257,38 @@ core0      10.0.0.2  10.0.0.2 (this router)      10          1    00:00:21  0x12
 lan0       10.1.1.1  10.1.1.254                  10          2    00:00:21  0x1234abcd
 lan1       -         -                            1          0           -  -
 "
+        );
+    }
+
+    #[test]
+    fn an_upstream_interface_shows_its_host_side() {
+        let table = Interfaces {
+            interface: vec![Interface {
+                interface_name: "wan0".to_owned(),
+                ifindex: Some(3),
+                oper_status: OperStatus::Up,
+                address: Some(Ipv4Addr::new(10, 0, 0, 9)),
+                xdp_mode: Some(XdpModeName::Native),
+                igmp: None,
+                proxy_upstream: true,
+                proxy: Some(ProxyInterface {
+                    version: 2,
+                    querier: Some(Ipv4Addr::new(10, 0, 0, 1)),
+                    older_querier_expire: Some(Seconds::new(350.0)),
+                    robustness_variable: 2,
+                    groups_count: 7,
+                }),
+                pim: None,
+            }],
+        };
+        let text = interfaces(&table, Style::Plain);
+        let row = text.lines().nth(2).expect("a row");
+        let words: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(
+            words,
+            [
+                "wan0", "up", "10.0.0.9", "native", "v2", "host", "10.0.0.1", "-", "-", "-", "7"
+            ]
         );
     }
 }
