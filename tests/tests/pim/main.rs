@@ -10,6 +10,7 @@ mod assert;
 mod baseline;
 mod chain;
 mod hostile;
+mod kernel;
 mod lan;
 mod links;
 mod restart;

@@ -36,7 +36,7 @@ pub(super) struct Told {
 
 /// The kernel's multicast routing, and what it was told.
 #[derive(Debug)]
-pub(super) struct KernelForwarding {
+pub(in crate::agent) struct KernelForwarding {
     routing: KernelRouting<MrouteSocket>,
     pub(super) routes: BTreeMap<RouteId, Told>,
     /// The slots that packets can leave through.
