@@ -18,8 +18,8 @@ pub struct PimInterfaceView {
     pub is_dr: bool,
     /// This router's DR Priority.
     pub dr_priority: u32,
-    /// The Generation ID that neighbours are told.
-    pub generation_id: u32,
+    /// The Generation ID that neighbours are told, `None` where nothing can be sent.
+    pub generation_id: Option<u32>,
     /// How many neighbours there are.
     pub neighbors_count: usize,
     /// When the next Hello is sent, `None` where nothing can be sent.

@@ -52,7 +52,7 @@ fn a_hello_says_everything() {
                 override_interval: 2_500,
             }),
             dr_priority: Some(1),
-            generation_id: Some(bench.view().generation_id),
+            generation_id: bench.view().generation_id,
             // The primary address MUST NOT be listed (§4.3.4).
             secondary_addresses: vec![at(20), at(21)],
         }
@@ -75,7 +75,7 @@ fn a_hello_says_everything() {
                 override_interval: 1_500,
             }),
             dr_priority: Some(4_000_000_000),
-            generation_id: Some(bench.view().generation_id),
+            generation_id: bench.view().generation_id,
             secondary_addresses: Vec::new(),
         }
     );
@@ -253,12 +253,7 @@ fn the_generation_id_changes_with_each_start() {
         let begin = f64::from(round) * 500.0;
         bench.run_to(begin);
         let last = *seen.last().expect("some");
-        assert!(
-            bench
-                .said
-                .drain(..)
-                .all(|said| said.hello.generation_id == Some(last))
-        );
+        assert!(bench.said.drain(..).all(|said| said.hello.generation_id == last));
         match round {
             1 => bench.down(),
             2 => bench.up(None, Some(OWN), &[]),
@@ -268,10 +263,11 @@ fn the_generation_id_changes_with_each_start() {
         let goodbye = bench.said.remove(0);
         assert_eq!(
             (goodbye.hello.hold_time, goodbye.hello.generation_id),
-            (Some(0), Some(last))
+            (Some(0), last)
         );
         seen.push(bench.view().generation_id);
     }
+    assert!(seen.iter().all(Option::is_some));
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 4);
@@ -424,6 +420,7 @@ fn without_an_address_a_neighbor_is_designated() {
     bench.up(Some(PimInterfaceConfig::default()), None, &[]);
     let view = bench.view();
     assert_eq!((view.dr, view.is_dr, view.next_hello), (None, true, None));
+    assert_eq!(view.generation_id, None);
     bench.hear(5, &hello());
     let view = bench.view();
     assert_eq!((view.dr, view.is_dr), (Some(at(5)), false));

@@ -152,6 +152,17 @@ fn a_join_never_shortens_another() {
         tree.join(&mut world, 0xffff);
         world.run(1e6);
         assert!(tree.is_forwarded(&world));
+        // Until nobody is left who could cancel it.
+        world.goodbye(DOWN, 1);
+        world.run(1e6);
+        assert!(tree.is_forwarded(&world));
+        world.goodbye(DOWN, 2);
+        world.run(209.0);
+        assert!(tree.is_forwarded(&world));
+        world.run(2.0);
+        assert!(!tree.is_forwarded(&world));
+        world.hear(DOWN, 1);
+        world.hear(DOWN, 2);
         // 0: "the information is timed out immediately".
         tree.prune(&mut world);
         world.run(3.1);

@@ -240,6 +240,24 @@ fn a_flood_of_joins_meets_the_limit() {
     assert_eq!(world.forwards(1, source(1), group(50_000)), [4]);
 }
 
+/// One group has room for 16,384 sources.
+#[test]
+fn a_flood_of_sources_meets_the_limit_of_a_group() {
+    let mut world = World::new();
+    world.hear(4, 1);
+    world.any(3, group(2), true);
+    for first in (0..20_000).step_by(100) {
+        let targets: Vec<_> = (first..first + 100)
+            .map(|number| Target::Source(source(number)))
+            .collect();
+        world.say(4, [1, OWN], group(1), &targets, &[]);
+        world.say(4, [1, OWN], group(2), &[Target::Source(source(first))], &[]);
+    }
+    assert_eq!(world.routes.len(), 16_384 + 200 + 1);
+    assert_eq!(world.pim.refusals(InterfaceId(4)).limit, 20_000 - 16_384);
+    assert_eq!(world.warnings.len(), 1);
+}
+
 /// Messages to other routers make entries too (Override Timers), and packets and asserts.
 #[test]
 fn overheard_prunes_and_packets_meet_the_limit() {

@@ -126,7 +126,7 @@ fn a_join_of_a_group_with_many_sources_is_quick() {
     };
     let mut tries = 0;
     loop {
-        let [few, many] = [1_000, 50_000].map(time);
+        let [few, many] = [1_000, 16_000].map(time);
         if many < few * 4 {
             break;
         }

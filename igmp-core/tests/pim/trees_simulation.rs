@@ -49,6 +49,8 @@ enum Kind {
     Flaps,
     /// Routers restart.
     Restarts,
+    /// The configuration changes, in one router after the other.
+    Configuration,
 }
 
 /// A group and those who send to it.
@@ -69,7 +71,7 @@ struct Scene {
 }
 
 fn network(world_seed: u64) -> Network {
-    match world_seed % 9 {
+    match world_seed % 10 {
         0 => Network::line(2),
         1 => Network::line(4),
         2 => Network::diamond(),
@@ -78,6 +80,7 @@ fn network(world_seed: u64) -> Network {
         5 => Network::fan(2),
         6 => Network::fan(3),
         7 => Network::ring(4),
+        8 => Network::random(world_seed),
         _ => Network::new(&[&[0], &[0, 1], &[1, 2, 3], &[2, 3, 4], &[4], &[1]]),
     }
 }
@@ -191,6 +194,14 @@ impl Scene {
                 let (clean, pause) = (world.rng.chance(500), world.rng.delay(secs(30.0)));
                 world.restart(router, clean, pause);
             }
+            (Kind::Configuration, 0) => {
+                let mut config = world.config.clone();
+                for rp in &mut config.static_rp {
+                    rp.address = loopback(router);
+                }
+                config.spt_switchover = *world.rng.pick(&[SptSwitchover::Immediate, SptSwitchover::Never]);
+                world.configure(config);
+            }
             _ => self.change_members(),
         }
     }
@@ -239,11 +250,13 @@ impl Scene {
         if world.rng.chance(500) {
             world.run_for(secs(10.0));
         }
+        let config = world.config.clone();
         for _ in 0..CHANGES {
             self.change_something();
             let pause = self.world.rng.delay(secs(15.0)).as_secs_f64();
             self.send_for(pause, false)?;
         }
+        self.world.configure(config);
         self.world.calm();
         self.send_for(QUIET, false)?;
         self.world.check_links()?;
@@ -321,6 +334,11 @@ fn messages_are_lost() {
 #[test]
 fn interfaces_fail_and_routes_change() {
     simulate(Kind::Flaps);
+}
+
+#[test]
+fn the_configuration_changes() {
+    simulate(Kind::Configuration);
 }
 
 #[test]

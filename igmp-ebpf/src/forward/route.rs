@@ -88,6 +88,11 @@ pub(super) fn find<const STACK: bool>(
     let generation = unsafe { (&raw const state.generation).read_volatile() };
     // SAFETY: the helper takes no argument and always succeeds.
     let now = unsafe { bpf_ktime_get_coarse_ns() };
+    // SAFETY: as with the generation.
+    let valid_until = unsafe { (&raw const state.valid_until).read_volatile() };
+    if valid_until != 0 && now > valid_until {
+        return Err(Refusal::NoMembers);
+    }
 
     let mut flow = FLOWS.get_ptr_mut(&key).unwrap_or(core::ptr::null_mut());
     let mut decision = FlowDecision::from_bits(0);

@@ -48,9 +48,10 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// Capacity of the map of routes: one for each group, and one for each source of which something else holds.
+    /// Capacity of the map of routes: one for each group, and one for each source of which something else holds. That is so for
+    /// sources that hosts name, and with PIM for as many that neighbours or packets do.
     pub(super) const fn max_routes(&self) -> u32 {
-        self.max_groups.saturating_add(self.max_entries)
+        self.max_groups.saturating_add(self.max_entries.saturating_mul(2))
     }
 }
 

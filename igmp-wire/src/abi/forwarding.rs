@@ -179,9 +179,16 @@ pub struct ForwardingState {
     pub default_port_set: u32,
     /// Bits of [`ForwardingSignals`].
     pub signals: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// Until when packets are forwarded, in nanoseconds of the coarse `CLOCK_MONOTONIC`, unless the agent puts it off; 0 for
+    /// ever. Neighbours forget a router of which they hear no more, and another one takes over (RFC 7761 §4.3.2).
+    pub valid_until: u64,
 }
 
-byte_layout!(ForwardingState, 12, { generation: u32, default_port_set: u32, signals: u32 });
+byte_layout!(ForwardingState, 24, {
+    generation: u32, default_port_set: u32, signals: u32, reserved: u32, valid_until: u64,
+});
 
 /// Bits of [`ForwardingState::signals`]: what the agent wants to be told of.
 pub struct ForwardingSignals;

@@ -121,8 +121,14 @@ impl Frr {
     /// If the answer is not JSON.
     #[track_caller]
     pub fn show(&self, command: &str) -> serde_json::Value {
-        let text = process::run(&mut self.vtysh(command));
+        let text = self.text(command);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {command}: {text}"))
+    }
+
+    /// What pimd answers to a command, as people read it.
+    #[track_caller]
+    pub fn text(&self, command: &str) -> String {
+        process::run(&mut self.vtysh(command))
     }
 
     /// Changes the configuration of the running pimd: lines as they are in its file.

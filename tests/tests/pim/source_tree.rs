@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use tests::{
-    Frr, Igmpd, PATIENCE, Topology,
+    Frr, Host, Igmpd, PATIENCE, Topology,
     frr::Channel,
     stream::{Arrivals, Sender, Station, Tap},
     topology::{Router, end},
@@ -11,7 +11,7 @@ use tests::{
 };
 
 use crate::chain::{
-    GROUP, RP, SOURCE, defaults, frr_defaults, frr_interface, wait_arrived, wait_seen, within,
+    GROUP, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, wait_arrived, wait_seen, within,
 };
 
 /// FRR's address on the link between the RP and the router.
@@ -32,6 +32,7 @@ pub(crate) struct Triangle {
     /// The link to the source's first router.
     pub(crate) own: Tap,
     pub(crate) sender: Sender,
+    sender_host: Host,
     pub(crate) router: Router,
     pub(crate) topology: Topology,
     _peers: [Router; 2],
@@ -75,6 +76,7 @@ impl Triangle {
             shared: Tap::open_both(&rp, "core0"),
             own: Tap::open_both(&first, "core0"),
             sender: Sender::new(&sender, GROUP),
+            sender_host: sender,
             rp: frr_rp,
             first: frr_first,
             router,
@@ -140,7 +142,7 @@ igmp = {{}}
     }
 
     fn seen(&self, tap: &Tap) -> Arrivals {
-        tap.arrivals(self.sender.stream(), SOURCE, GROUP)
+        tap.arrivals(self.sender.stream(), SOURCE, self.sender.group())
     }
 
     /// Sends some packets and sees that the host gets each of them once, and over which links they came.
@@ -234,6 +236,42 @@ fn a_router_that_never_switches_stays_on_the_shared_tree() {
 fn is_native(rp: &Frr) -> bool {
     rp.upstream(&SOURCE.to_string(), GROUP)
         .is_some_and(|upstream| upstream.is_joined && upstream.spt_bit)
+}
+
+/// The unicast route to the source moves from one neighbor to another, and back: the one is asked, the other told to stop
+/// (RFC 7761 §4.5.5, "RPF'(S,G) changes not due to an Assert").
+#[test]
+fn joins_follow_the_route_to_the_source() {
+    let mut triangle = Triangle::new();
+    let mut igmpd = triangle.igmpd("immediate");
+    let source = SOURCE.to_string();
+    triangle.sender = Sender::new(&triangle.sender_host, SSM);
+    triangle.station.receiver.join_source(SSM, SOURCE);
+    triangle.first.wait_joined("core0", &source, SSM);
+    triangle.send_until("data", |it| it.station.got(&it.sender).count() > 0);
+    triangle.assert_way(false, true);
+    for (via, is_shared) in [(RP_CORE, true), (FIRST_CORE, false)] {
+        triangle.router.routes(&[("10.10.0.0/24", via)]);
+        igmpd.wait_join(
+            "to be joined at the other one",
+            PATIENCE,
+            (&source, SSM),
+            |join| join.is_some_and(|join| join.state == "joined" && join.upstream_neighbor == Some(via)),
+        );
+        let (asked, told) = if is_shared {
+            (&triangle.rp, &triangle.first)
+        } else {
+            (&triangle.first, &triangle.rp)
+        };
+        asked.wait_joined("core0", &source, SSM);
+        told.wait_pruned("core0", &source, SSM, PATIENCE);
+        let seen = triangle.station.got(&triangle.sender).count();
+        triangle.send_until("data over the other link", |it| {
+            it.station.got(&it.sender).count() > seen
+        });
+        triangle.assert_way(is_shared, !is_shared);
+    }
+    igmpd.stop();
 }
 
 /// FRR in the router's place: what fails here is no fault of ours.

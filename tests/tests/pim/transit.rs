@@ -117,6 +117,18 @@ hello-interval = 1
     /// Sends some packets and sees that none of them comes to the router.
     #[track_caller]
     fn assert_not_sent(&self, sender: &mut Sender) {
+        // FRR knows no Join any more; it takes a while to have its kernel know.
+        wait_for("FRR's route to the router to be gone", PATIENCE, || {
+            let mroutes = self.above.mroutes();
+            let to_router = mroutes.iter().any(|mroute| {
+                mroute.group == sender.group() && mroute.outgoing.iter().any(|name| name == "core0")
+            });
+            if to_router {
+                Err(format!("{mroutes:?} {:?}", self.above.channels()))
+            } else {
+                Ok(())
+            }
+        });
         // What was under way has arrived when what follows it has.
         let at_source = Tap::open_both(self.sender.namespace(), "eth0");
         let sent = sender.send_many(PACKETS);

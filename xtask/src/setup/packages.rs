@@ -96,7 +96,7 @@ const PROGRAMS: &[Package] = &[
     },
     Package {
         name: "frr",
-        why: "its pimd is the other IGMP querier in the tests; none of its daemons stays running",
+        why: "its pimd is the other querier and PIM router in the tests; none of its daemons stays running",
         probe: "/usr/lib/frr/pimd",
         need: Need::Test,
     },

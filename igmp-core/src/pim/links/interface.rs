@@ -320,7 +320,7 @@ impl Interface {
             dr: pim.dr.or(self.address),
             is_dr: self.is_dr(),
             dr_priority: pim.config.dr_priority,
-            generation_id: pim.greeting.as_ref().map_or(0, |greeting| greeting.generation_id),
+            generation_id: pim.greeting.as_ref().map(|greeting| greeting.generation_id),
             neighbors_count: pim.neighbors.len(),
             next_hello: pim.greeting.as_ref().and_then(Greeting::next),
             refusals,

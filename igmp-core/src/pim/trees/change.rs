@@ -79,7 +79,12 @@ impl Trees {
                 port.assert = None;
                 true
             }),
-            LinkChange::NeighborDown(interface, neighbor) => self.forget_winner(interface, neighbor),
+            LinkChange::NeighborDown(interface, neighbor) => {
+                self.forget_winner(interface, neighbor);
+                if links.neighbors_count(interface) == 0 {
+                    self.end_for_ever(interface, cx);
+                }
+            }
             LinkChange::NeighborRestarted(interface, neighbor) => {
                 self.forget_winner(interface, neighbor);
                 self.rejoin(Hop { interface, neighbor }, links, cx);
@@ -114,6 +119,24 @@ impl Trees {
             }
             is_winner
         });
+    }
+
+    /// Joins that never end do so after all where nobody is left who could take them back, after the hold time of others.
+    fn end_for_ever<S: Surroundings>(&mut self, interface: InterfaceId, cx: &mut Context<'_, S>) {
+        let at = cx.now + cx.config.join_prune_interval * 7 / 2;
+        let mut end = |id, tree: &mut Tree| {
+            if let Some(port) = tree.ports.get_mut(interface) {
+                port.downstream.end_by(at);
+                port.rpt.end_by(at);
+                tree.wake_port(id, interface, cx.timers);
+            }
+        };
+        for (&address, group) in &mut self.groups {
+            end((address, None), &mut group.any);
+            for (&source, state) in &mut group.sources {
+                end((address, Some(source)), &mut state.tree);
+            }
+        }
     }
 
     /// RPF' GenID changes (§4.5.4, §4.5.5). All trees take the same delay, so that they share messages.

@@ -97,18 +97,11 @@ impl Trees {
         let Some(group) = self.groups.get(&id.0) else {
             return Verdict::Stay;
         };
-        let unknown;
-        let source = match id.1.and_then(|source| group.sources.get(&source)) {
-            Some(source) => source,
-            None => {
-                let mut nothing = Source::default();
-                if let Some(source) = id.1 {
-                    nothing.tree.rpf = self.rpf.look(source, links, cx.surroundings);
-                }
-                unknown = nothing;
-                &unknown
-            }
-        };
+        // Of a source that is not known nobody asks where it is: JoinDesired(S,G) and SPTbit(S,G) are false.
+        let unknown = Source::default();
+        let source =
+            id.1.and_then(|source| group.sources.get(&source))
+                .unwrap_or(&unknown);
         let macros = Macros::new(&group.any, source, group.is_ssm, links);
         let tree = if id.1.is_some() { &source.tree } else { &group.any };
         let held = tree

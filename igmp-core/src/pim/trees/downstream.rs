@@ -125,6 +125,13 @@ pub(super) struct Downstream<T> {
 }
 
 impl<T> Downstream<T> {
+    /// Sees to it that what never ends does so then.
+    pub(super) fn end_by(&mut self, at: Instant) {
+        if self.expires == Instant::MAX {
+            self.expires = at;
+        }
+    }
+
     /// Carries out what concerns timers. Answers whether the Prune-Pending Timer ends at once.
     fn start(&mut self, then: Then, arrival: &Arrival) -> bool {
         match then {

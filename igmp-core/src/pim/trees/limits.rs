@@ -34,13 +34,14 @@ impl Limits {
         &mut self,
         interface: InterfaceId,
         group: Ipv4Addr,
+        limit: usize,
         cx: &mut Context<'_, S>,
     ) {
         if is_time(&mut self.too_many, cx.now) {
             cx.actions.push(PimAction::Warn(PimWarning::TooManyEntries {
                 interface,
                 group,
-                limit: cx.config.max_entries,
+                limit,
             }));
         }
     }

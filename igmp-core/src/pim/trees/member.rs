@@ -29,18 +29,14 @@ impl Trees {
             MemberWish::Source(source, wish) => (Some(source), wish),
         };
         let id = (group, source);
-        let tree = if wish == SourceWish::AsAnySource {
-            let Some(tree) = self.tree_mut(id) else {
-                return;
-            };
-            tree
+        let port = if wish == SourceWish::AsAnySource {
+            self.tree_mut(id).and_then(|tree| tree.ports.get_mut(interface))
         } else {
-            self.entry(id, links, cx)
+            Some(self.entry(id, links, cx).ports.entry(interface))
         };
-        let port = tree.ports.entry(interface);
-        if port.wish != wish {
+        if let Some(port) = port.filter(|port| port.wish != wish) {
             port.wish = wish;
+            self.dirty.note(group, source);
         }
-        self.dirty.note(group, source);
     }
 }

@@ -61,6 +61,10 @@ use self::{
 use super::{Surroundings, context::Context, links::Links};
 use crate::InterfaceId;
 
+/// How many sources of one group there may be because of other routers and of packets. What happens to a group concerns all of
+/// them.
+const MAX_GROUP_SOURCES: usize = 16_384;
+
 /// What a deadline of a tree belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TreeKey {
@@ -170,9 +174,15 @@ impl Trees {
     ) -> Option<&mut Tree> {
         let is_counted = self.tree_mut(id).is_some_and(|tree| tree.is_counted);
         if !is_counted {
-            if self.limits.entries >= cx.config.max_entries {
+            let sources = self.groups.get(&id.0).map_or(0, |group| group.sources.len());
+            let limit = if self.limits.entries >= cx.config.max_entries {
+                Some(cx.config.max_entries)
+            } else {
+                (id.1.is_some() && sources >= MAX_GROUP_SOURCES).then_some(MAX_GROUP_SOURCES)
+            };
+            if let Some(limit) = limit {
                 links.refusals_mut(interface).limit += 1;
-                self.limits.warn_too_many(interface, id.0, cx);
+                self.limits.warn_too_many(interface, id.0, limit, cx);
                 return None;
             }
             self.limits.entries += 1;

@@ -34,7 +34,8 @@ impl Trees {
             let Some(mut group) = self.groups.remove(&address) else {
                 continue;
             };
-            let only = first.map(|_| -> Vec<Ipv4Addr> { ids.iter().filter_map(|&(_, source)| source).collect() });
+            let only =
+                first.map(|_| -> Vec<Ipv4Addr> { ids.iter().filter_map(|&(_, source)| source).collect() });
             if only.is_none() {
                 self.settle_any_source(address, &mut group, links, cx);
             }

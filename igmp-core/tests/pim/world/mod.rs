@@ -83,6 +83,8 @@ enum Happening {
     Members(RouterId, Lan, Ipv4Addr),
     /// A router starts.
     Start(RouterId),
+    /// A router is configured anew.
+    Configure(RouterId),
 }
 
 pub(crate) struct World {
@@ -225,6 +227,18 @@ impl World {
         self.say(|| format!("router {router} is {address} on link {lan}"));
         self.nodes[router].addresses.insert(lan, address);
         self.reconfigure(router, lan);
+    }
+
+    /// Another configuration holds for PIM. Each router hears of it by and by.
+    pub(crate) fn configure(&mut self, config: PimConfig) {
+        if config == self.config {
+            return;
+        }
+        self.say(|| format!("{config:?}"));
+        self.config = config;
+        for router in 0..self.network.routers {
+            self.later_within(5.0, Happening::Configure(router));
+        }
     }
 
     /// A router runs PIM on an interface as it is configured now.
@@ -387,6 +401,11 @@ impl World {
                 self.carry_out(router, actions);
             }
             Happening::Start(router) => self.start(router),
+            Happening::Configure(router) => {
+                let config = self.config.clone();
+                let actions = self.nodes[router].handle(self.now, [PimEvent::Configure(config)]);
+                self.carry_out(router, actions);
+            }
         }
     }
 

@@ -8,6 +8,8 @@ use igmp_core::{
     pim::{Towards, Way},
 };
 
+use crate::rng::Rng;
+
 /// A link by its number.
 pub(crate) type Lan = usize;
 /// A router by its number.
@@ -83,6 +85,22 @@ impl Network {
             .map(|router| vec![router, (router + 1) % count])
             .collect();
         lans.extend((0..count).map(|router| vec![router]));
+        Self::of(lans)
+    }
+
+    /// Five routers, each with a stub and with a link to one of those before it, and three links more between any of them.
+    pub(crate) fn random(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut lans: Vec<Vec<RouterId>> = (0..5).map(|router| vec![router]).collect();
+        lans.extend((1..5).map(|router| vec![rng.below(router as u64) as RouterId, router]));
+        for _ in 0..3 {
+            let one = rng.below(5) as RouterId;
+            lans.push(
+                (0..5)
+                    .filter(|&router| router == one || rng.chance(500))
+                    .collect(),
+            );
+        }
         Self::of(lans)
     }
 

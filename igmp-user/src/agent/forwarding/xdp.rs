@@ -54,6 +54,8 @@ pub(super) struct XdpForwarding {
     /// Routes of an earlier agent.
     pub(super) earlier: Earlier,
     local: BTreeSet<(u32, Ipv4Addr)>,
+    /// Whether neighbours have forgotten the earlier agent.
+    is_outlived: bool,
     /// For each slot the port set of it alone, which its first member will need.
     prepared: BTreeMap<u32, u32>,
     /// Who makes port sets.
@@ -62,6 +64,8 @@ pub(super) struct XdpForwarding {
     inherited: Option<(Instant, BTreeSet<u32>)>,
     /// Messages about port sets for which there was no number.
     refused: Throttle,
+    /// Messages about routes that the kernel did not take.
+    failed: Throttle,
 }
 
 /// How a port set is made.
@@ -111,13 +115,16 @@ impl XdpForwarding {
             };
         }
         let in_use = kernel.port_sets_in_use();
+        let state = kernel.forwarding_state().unwrap_or_default();
         Self {
             maker,
             state: ForwardingState {
                 default_port_set: EMPTY_PORT_SET,
                 signals: 0,
-                ..kernel.forwarding_state().unwrap_or_default()
+                valid_until: 0,
+                ..state
             },
+            is_outlived: state.valid_until != 0 && clock::now().as_nanos() > state.valid_until,
             changed: true,
             earlier: Earlier::read(kernel),
             local: kernel
@@ -176,7 +183,11 @@ impl XdpForwarding {
                 incoming.in_kernel()
             },
         };
-        report(kernel.set_route(key, entry));
+        if let Err(error) = kernel.set_route(key, entry)
+            && let Some(count) = self.failed.note(now, 1)
+        {
+            error!(group = %id.0, count, "forwarding does not follow: {error}");
+        }
         let before = self.table.set(id, set, incoming, now);
         if let Some(before) = before {
             self.sets.release(before, now);
@@ -249,6 +260,20 @@ impl XdpForwarding {
             self.sets.release(self.state.default_port_set, now);
             self.state.default_port_set = set;
             self.changed = true;
+        }
+    }
+
+    /// Whether an earlier agent was away for so long that its routes did not hold any more.
+    pub(super) const fn is_outlived(&self) -> bool {
+        self.is_outlived
+    }
+
+    /// Has the programs in the kernel forward until then unless they are told again, or for ever.
+    pub(super) fn set_valid_until(&mut self, kernel: &mut Kernel, until: Option<Instant>) {
+        let valid_until = until.map_or(0, Instant::as_nanos);
+        if self.state.valid_until != valid_until {
+            self.state.valid_until = valid_until;
+            report(kernel.set_forwarding_state(&self.state));
         }
     }
 

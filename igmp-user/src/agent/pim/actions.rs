@@ -1,6 +1,6 @@
 //! Doing what PIM wants done.
 
-use std::net::Ipv4Addr;
+use std::{io, net::Ipv4Addr};
 
 use igmp_core::{
     Instant, InterfaceId, Reason,
@@ -73,7 +73,9 @@ impl Agent {
                     counts.sent.count(message);
                 }
             }
-            // The protocol repeats every message but a goodbye, so one that is lost is no harm.
+            // A goodbye comes too late where the link is down already.
+            Err(error) if is_gone(&error) => {}
+            // The protocol repeats every message but that, so one that is lost is no harm.
             Err(error) => {
                 if let Some(count) = self.pim.send_errors.note(now, 1) {
                     warn!(
@@ -182,4 +184,12 @@ impl Agent {
             ),
         }
     }
+}
+
+/// Whether nothing can leave because the interface is down, or there is none any more.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV)
+    )
 }

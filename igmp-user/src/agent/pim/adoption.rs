@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Agent {
     /// Has the routes of an earlier agent hold for a while, if PIM is configured and there was one.
     pub(in crate::agent) fn await_joins(&mut self) {
-        if !self.config.has_pim() || !self.kernel.adopted() {
+        if !self.config.has_pim() || !self.kernel.adopted() || self.is_outlived() {
             return;
         }
         let plan = Plan::new(&self.config, &self.snapshot);
@@ -57,7 +57,7 @@ impl Agent {
             let (group, source) = (Ipv4Addr::from_bits(group), Ipv4Addr::from_bits(source));
             // On the shared tree first, where packets of a source have it join the source's own, and then on that.
             let shared = self.forwarding.incoming_slot((group, None));
-            let own = Some(u32::from(entry.incoming)).filter(|&slot| slot < u32::from(INCOMING_RPF));
+            let own = Some(entry.incoming).filter(|&slot| slot < INCOMING_RPF);
             for slot in [shared, own].into_iter().flatten() {
                 self.pim_packet(slot, source, group);
             }

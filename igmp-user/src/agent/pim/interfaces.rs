@@ -4,7 +4,7 @@ use std::{collections::HashSet, net::Ipv4Addr, sync::Arc};
 
 use igmp_core::{
     Duration, InterfaceId,
-    pim::{PimEvent, PimInterfaceConfig},
+    pim::{PimEvent, PimInterfaceConfig, PimRefusals},
 };
 use tracing::{error, info};
 
@@ -15,7 +15,8 @@ use super::{
     surroundings::Places,
 };
 use crate::{
-    agent::{Agent, clock, plan::Binding, served::Served},
+    agent::{Agent, clock, plan::Binding, served::Served, translate},
+    api::{MonitorEventKind, MonitorReason},
     config::Forwarding,
 };
 
@@ -30,6 +31,13 @@ pub(super) struct Link {
     listener: Option<Listener>,
     /// How messages leave, where they can.
     pub(super) way: Option<Way>,
+}
+
+impl Link {
+    /// How often a Hello is sent, where PIM runs.
+    pub(super) fn hello_interval(&self) -> Option<Duration> {
+        self.known.config.as_ref().map(|config| config.hello_interval)
+    }
 }
 
 /// What the core was told of an interface.
@@ -52,12 +60,38 @@ struct Known {
 pub(super) struct Counts {
     received: Arc<Counters>,
     pub(super) sent: Messages,
+    /// What the core refused before the interface last went down.
+    refused_before: PimRefusals,
 }
 
 impl Counts {
     /// What was counted.
     pub(super) fn read(&self) -> Counted {
         self.received.read(self.sent)
+    }
+
+    /// What the core has refused, of which these since the interface came up.
+    pub(super) fn refused(&self, refusals: PimRefusals) -> PimRefusals {
+        sum(self.refused_before, refusals)
+    }
+}
+
+fn sum(a: PimRefusals, b: PimRefusals) -> PimRefusals {
+    let PimRefusals {
+        unknown_neighbor,
+        own_address,
+        not_enabled,
+        rp,
+        group,
+        limit,
+    } = b;
+    PimRefusals {
+        unknown_neighbor: a.unknown_neighbor + unknown_neighbor,
+        own_address: a.own_address + own_address,
+        not_enabled: a.not_enabled + not_enabled,
+        rp: a.rp + rp,
+        group: a.group + group,
+        limit: a.limit + limit,
     }
 }
 
@@ -97,6 +131,14 @@ impl Agent {
             return;
         }
         if let Some(running) = &mut self.pim.running {
+            for slot in &gone {
+                let refused = running.core.refusals(InterfaceId(*slot));
+                if let Some(link) = running.links.get(slot)
+                    && let Some(counts) = self.pim.counts.get_mut(link.name())
+                {
+                    counts.refused_before = counts.refused(refused);
+                }
+            }
             running
                 .events
                 .extend(gone.iter().map(|&slot| PimEvent::InterfaceDown {
@@ -105,10 +147,29 @@ impl Agent {
         }
         // At once, since messages may still leave there.
         self.run_pim();
-        if let Some(running) = &mut self.pim.running {
-            for slot in gone {
-                running.links.remove(&slot);
+        for slot in gone {
+            let running = self.pim.running.as_mut();
+            if let Some(link) = running.and_then(|running| running.links.remove(&slot)) {
+                self.say_that_it_runs(link.name(), link.listener.is_some(), false);
             }
+        }
+    }
+
+    /// Says whether PIM runs on an interface where that has changed.
+    fn say_that_it_runs(&self, name: &str, before: bool, now: bool) {
+        if before == now {
+            return;
+        }
+        let (verb, event) = if now {
+            ("runs", MonitorEventKind::InterfaceUp)
+        } else {
+            ("does not run any more", MonitorEventKind::InterfaceDown)
+        };
+        info!(interface = name, "PIM {verb} here");
+        // Where IGMP runs as well, it says so.
+        let has_igmp = |served: &Served| served.wanted.igmp.is_some();
+        if !self.interfaces.get(name).is_some_and(has_igmp) {
+            self.publish(translate::about_interface(event, name, MonitorReason::Interface));
         }
     }
 
@@ -139,6 +200,7 @@ impl Agent {
             running.places = places;
             running.events.push(PimEvent::RoutesChanged);
         }
+        self.remark_on_rules();
     }
 
     /// The addresses of this machine, and those that the configuration gives VLANs without a device.
@@ -220,10 +282,6 @@ impl Agent {
         }
         let runs = known.config.is_some();
         if known_before.as_ref() != Some(&known) {
-            if runs != was_running {
-                let verb = if runs { "runs" } else { "does not run any more" };
-                info!(interface = known.name, "PIM {verb} here");
-            }
             let mut addresses = known.addresses.iter().copied();
             running.events.push(PimEvent::InterfaceUp {
                 interface: InterfaceId(slot),
@@ -233,7 +291,9 @@ impl Agent {
                 mtu: known.mtu,
             });
         }
+        let name = known.name.clone();
         let link = Link { known, listener, way };
         running.links.insert(slot, link);
+        self.say_that_it_runs(&name, was_running, runs);
     }
 }

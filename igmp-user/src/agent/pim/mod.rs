@@ -12,6 +12,7 @@
 //! | `switch` | beginning and ending PIM as a whole |
 //! | `adoption` | beginning where an earlier agent was killed |
 //! | `surroundings` | ways to sources and RPs |
+//! | `lifetime` | for how long packets are forwarded without an agent |
 //! | `actions` | what the core wants done |
 //! | `counters`, `show` | what was received, refused and sent; PIM for operators |
 
@@ -19,6 +20,7 @@ mod actions;
 mod adoption;
 mod counters;
 mod interfaces;
+mod lifetime;
 mod message;
 mod show;
 mod socket;
@@ -32,9 +34,10 @@ use std::{
 
 use igmp_core::{
     Instant, InterfaceId, Reason,
-    pim::{Pim, PimAction, PimConfig, PimEvent},
+    pim::{Pim, PimAction, PimConfig, PimEvent, PimRefusals},
 };
 use tokio::sync::mpsc;
+use tracing::warn;
 
 pub(super) use self::socket::Received;
 use self::{
@@ -46,8 +49,8 @@ use super::{Agent, clock, throttle::Throttle};
 
 /// How many messages may wait for the agent. Each interface has a queue of its own before that.
 const MESSAGES: usize = 128;
-/// How many messages are served before timers and requests get their turn.
-const BATCH: usize = 64;
+/// How much is served before timers and requests get their turn: messages, and entries of Join/Prune messages.
+const BATCH: usize = 512;
 
 /// PIM, where it runs, and what outlives it.
 pub(super) struct PimSide {
@@ -62,6 +65,8 @@ pub(super) struct PimSide {
     adoption_ends: Option<Instant>,
     /// When to try again to listen where that failed.
     retry: Option<Instant>,
+    /// Whether the kernel has routing rules that PIM does not go by, so that it is said once.
+    has_rules: bool,
     /// Messages about what could not be sent.
     send_errors: Throttle,
 }
@@ -96,6 +101,7 @@ impl PimSide {
             counts: BTreeMap::new(),
             adoption_ends: None,
             retry: None,
+            has_rules: false,
             send_errors: Throttle::default(),
         }
     }
@@ -129,6 +135,13 @@ impl PimSide {
         }
     }
 
+    /// What the core has refused on an interface, of which these since it came up.
+    fn refused(&self, name: &str, since: PimRefusals) -> PimRefusals {
+        self.counts
+            .get(name)
+            .map_or(since, |counts| counts.refused(since))
+    }
+
     /// What was counted on an interface.
     fn counted(&self, name: &str) -> Counted {
         self.counts.get(name).map(Counts::read).unwrap_or_default()
@@ -141,9 +154,12 @@ impl Agent {
         let Some(running) = &mut self.pim.running else {
             return;
         };
-        let others = std::iter::from_fn(|| queue.try_recv().ok());
-        for received in std::iter::once(first).chain(others).take(BATCH) {
+        let mut work = 0;
+        let mut next = Some(first);
+        while let Some(received) = next {
+            work += received.work();
             running.receive(received);
+            next = if work < BATCH { queue.try_recv().ok() } else { None };
         }
         self.run_pim();
     }
@@ -164,7 +180,20 @@ impl Agent {
         if let Some(running) = &mut self.pim.running {
             running.events.push(PimEvent::RoutesChanged);
         }
+        self.remark_on_rules();
         self.run_pim();
+    }
+
+    /// Says so where the kernel may know better ways than PIM.
+    pub(super) fn remark_on_rules(&mut self) {
+        let has_rules = self.pim.is_running() && self.forwarding.table().ask_always;
+        if has_rules && !self.pim.has_rules {
+            warn!(
+                "there are routing rules (ip rule), and PIM does not go by them: ways to sources and to rendezvous points are \
+                 those of the table main"
+            );
+        }
+        self.pim.has_rules = has_rules;
     }
 
     /// Tells PIM what it has not heard of yet, and does what follows.

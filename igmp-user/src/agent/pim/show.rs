@@ -118,7 +118,7 @@ impl Agent {
                 dr,
                 is_dr,
                 dr_priority,
-                generation_id: Some(generation_id),
+                generation_id,
                 neighbors_count: u32::try_from(neighbors_count).unwrap_or(u32::MAX),
                 next_hello: next_hello.map(|time| Seconds::until(now, time)),
             },
@@ -140,18 +140,14 @@ impl Agent {
         let counted = self.pim.counted(name);
         let by_core = self.pim.core().zip(served.id());
         let by_core = by_core.map(|(core, interface)| core.refusals(interface));
+        let by_core = self.pim.refused(name, by_core.unwrap_or_default());
         let unreadable: u64 = counted.refused.iter().sum();
         let mut received = messages(counted.received);
         received.total += unreadable;
         Some(PimStatistics {
             received,
             sent: messages(counted.sent),
-            dropped: PimDropped::new(
-                counted.refused,
-                by_core.unwrap_or_default(),
-                counted.skipped,
-                counted.lost,
-            ),
+            dropped: PimDropped::new(counted.refused, by_core, counted.skipped, counted.lost),
         })
     }
 }

@@ -56,6 +56,21 @@ pub(in crate::agent) struct Received {
     pub(super) message: Message,
 }
 
+impl Received {
+    /// How much work it makes: one for the message, and one for each entry of a Join/Prune.
+    pub(super) fn work(&self) -> usize {
+        let entries = match &self.message {
+            Message::JoinPrune(message) => message
+                .groups
+                .iter()
+                .map(|group| group.joins.len() + group.prunes.len())
+                .sum(),
+            Message::Hello(_) | Message::Assert(_) => 0,
+        };
+        1 + entries
+    }
+}
+
 /// A socket that is read. Dropping it ends that.
 #[derive(Debug)]
 pub(super) struct Listener(AbortHandle);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use igmp_core::{
-    Reason,
+    InterfaceId, Reason,
     pim::{Pim, PimAction, PimConfig, PimEvent},
 };
 use tracing::info;
@@ -63,6 +63,7 @@ impl Agent {
             return;
         }
         self.close_pim();
+        self.withdraw_all();
         if self.awaits_joins() {
             self.stop_awaiting_joins();
         }
@@ -81,6 +82,29 @@ impl Agent {
         }
         self.remove_routes_but(&wanted);
         self.commit_routes();
+    }
+
+    /// Tells operators that there are no neighbours any more.
+    fn withdraw_all(&mut self) {
+        let now = clock::now();
+        let Some(running) = &mut self.pim.running else {
+            return;
+        };
+        let mut around = Around {
+            places: &running.places,
+            table: self.forwarding.table(),
+            flows: &self.kernel.flows(),
+        };
+        let downs = running.links.keys().map(|&slot| PimEvent::InterfaceDown {
+            interface: InterfaceId(slot),
+        });
+        running
+            .core
+            .handle_all(now, downs, &mut around, &mut running.actions);
+        running
+            .actions
+            .retain(|action| matches!(action, PimAction::Notify(_)));
+        self.carry_out_pim(now);
     }
 
     /// Says goodbye to neighbours. Routes stay until others replace them.
