@@ -124,7 +124,12 @@ impl Forwarding {
 }
 
 impl Forwarding {
-    /// The kernel's routing table, and when sources were last active. `flows` are those of the programs in the kernel.
+    /// The kernel's routing table.
+    pub(super) fn table(&self) -> &RouteTable {
+        &self.table
+    }
+
+    /// The same, and when sources were last active. `flows` are those of the programs in the kernel.
     pub(super) fn table_and_activity(&mut self, flows: Flows) -> (&RouteTable, Activity<'_>) {
         let activity = match &mut self.engine {
             Engine::None => Activity::Unknown,
