@@ -13,8 +13,8 @@ pub struct PimConfig {
     /// When to join the shortest-path tree of a source whose packets come down the shared tree (`SwitchToSptDesired`, RFC
     /// 7761 §4.2.1).
     pub spt_switchover: SptSwitchover,
-    /// How many entries of (\*,G), (S,G) and (S,G,rpt) there may be because of other routers and of packets. Those of local
-    /// members do not count: IGMP limits them.
+    /// How many entries of (\*,G) and (S,G) there may be because of other routers and of packets, (S,G,rpt) counted with (S,G).
+    /// Those of local members do not count: IGMP limits them. Of one group there are 16,384 sources at most.
     pub max_entries: usize,
     /// How many neighbours there may be on one interface.
     pub max_neighbors: usize,

@@ -104,6 +104,7 @@ fn forward(
         set: way.set,
         incoming: config.slot,
         load,
+        now: way.now,
         last: NO_PORT,
     };
     packet::repeat(packet, way.set.span.min(MAX_INTERFACES), &mut copying);
@@ -170,6 +171,8 @@ struct Copying {
     set: &'static PortSet,
     incoming: u32,
     load: Load,
+    /// When the packet came.
+    now: u64,
     /// The last port so far.
     last: u32,
 }
@@ -183,6 +186,9 @@ impl Walk<SkbPacket> for Copying {
         let Some(this) = ports::port(slot) else {
             return Turn::More;
         };
+        if this.is_over(self.now) {
+            return Turn::More;
+        }
         if self.load.longest > this.mtu {
             if let Some(counters) = Counters::of(slot) {
                 counters.dropped_many(Refusal::Mtu, u64::from(self.load.packets));

@@ -5,7 +5,7 @@ use aya_ebpf::{
         xdp_action::{XDP_DROP, XDP_PASS},
         xdp_md,
     },
-    helpers::bpf_xdp_adjust_head,
+    helpers::{bpf_ktime_get_coarse_ns, bpf_xdp_adjust_head},
 };
 use igmp_wire::{
     Packet, Refusal,
@@ -29,6 +29,10 @@ pub(crate) fn egress(context: *mut xdp_md) -> u32 {
     let (Some(port), Some(counters)) = (ports::port(slot), Counters::of(slot)) else {
         return XDP_DROP;
     };
+    // SAFETY: the helper takes no argument and always succeeds.
+    if port.is_over(unsafe { bpf_ktime_get_coarse_ns() }) {
+        return XDP_DROP;
+    }
     let Some(link) = ethernet::parse(&packet) else {
         return XDP_DROP;
     };

@@ -38,7 +38,7 @@ pub(super) struct Way {
     /// The source's entry, null where there was no room for one.
     flow: *mut FlowEntry,
     /// When the packet came.
-    now: u64,
+    pub(super) now: u64,
     /// It goes nowhere, and is for the program on the way through the stack to look at.
     pub(super) for_stack: bool,
 }
@@ -88,11 +88,6 @@ pub(super) fn find<const STACK: bool>(
     let generation = unsafe { (&raw const state.generation).read_volatile() };
     // SAFETY: the helper takes no argument and always succeeds.
     let now = unsafe { bpf_ktime_get_coarse_ns() };
-    // SAFETY: as with the generation.
-    let valid_until = unsafe { (&raw const state.valid_until).read_volatile() };
-    if valid_until != 0 && now > valid_until {
-        return Err(Refusal::NoMembers);
-    }
 
     let mut flow = FLOWS.get_ptr_mut(&key).unwrap_or(core::ptr::null_mut());
     let mut decision = FlowDecision::from_bits(0);

@@ -284,6 +284,17 @@ impl Kernel {
             .map_err(KernelError::map("describe a port to the kernel"))
     }
 
+    /// What the kernel was told of a port; after a restart, by the earlier igmpd.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Map`] where the kernel refuses.
+    pub fn port(&self, slot: u32) -> Result<Port, KernelError> {
+        let port = self.forwarding.ports.get(&slot, 0);
+        port.map(|Plain(port)| port)
+            .map_err(KernelError::map("read what the kernel was told of a port"))
+    }
+
     /// Describes a port set, and makes the devices that XDP redirects to, by slot and index: none for a set that is not
     /// redirected to. The kernel waits for all packets under way where there are some; see [`PortSetMaker`].
     ///

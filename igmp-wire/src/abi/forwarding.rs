@@ -158,6 +158,9 @@ impl PortSet {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Port {
+    /// Until when packets leave here, in nanoseconds of `CLOCK_MONOTONIC`, unless the agent puts it off; 0 for ever. Neighbours
+    /// forget a router of which they hear no more, and another one takes over (RFC 7761 §4.3.2).
+    pub valid_until: u64,
     /// The kernel's index of the interface, 0 where there is none.
     pub ifindex: u32,
     /// Longest IP packet that the interface takes, in bytes.
@@ -179,16 +182,9 @@ pub struct ForwardingState {
     pub default_port_set: u32,
     /// Bits of [`ForwardingSignals`].
     pub signals: u32,
-    /// Always 0.
-    pub reserved: u32,
-    /// Until when packets are forwarded, in nanoseconds of the coarse `CLOCK_MONOTONIC`, unless the agent puts it off; 0 for
-    /// ever. Neighbours forget a router of which they hear no more, and another one takes over (RFC 7761 §4.3.2).
-    pub valid_until: u64,
 }
 
-byte_layout!(ForwardingState, 24, {
-    generation: u32, default_port_set: u32, signals: u32, reserved: u32, valid_until: u64,
-});
+byte_layout!(ForwardingState, 12, { generation: u32, default_port_set: u32, signals: u32 });
 
 /// Bits of [`ForwardingState::signals`]: what the agent wants to be told of.
 pub struct ForwardingSignals;
@@ -201,4 +197,12 @@ impl ForwardingSignals {
 }
 
 const _: () = assert!(size_of::<PortSet>() == 16 + 8 * PORT_WORDS);
-const _: () = assert!(size_of::<Port>() == 16);
+const _: () = assert!(size_of::<Port>() == 24);
+
+impl Port {
+    /// Whether nothing may leave here any more at a time of `CLOCK_MONOTONIC`.
+    #[inline(always)]
+    pub const fn is_over(&self, now: u64) -> bool {
+        self.valid_until != 0 && now > self.valid_until
+    }
+}

@@ -93,9 +93,7 @@ fn bytes_are_those_of_the_layout() {
     check_layout!(ForwardingState {
         generation: u32,
         default_port_set: u32,
-        signals: u32,
-        reserved: u32,
-        valid_until: u64
+        signals: u32
     });
 }
 

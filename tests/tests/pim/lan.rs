@@ -2,6 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use nix::sys::signal::Signal;
 use tests::{
     Frr, Host, Igmpd, PATIENCE, Switch, Topology,
     frr::Mroute,
@@ -289,6 +290,31 @@ fn a_stopped_router_hands_over() {
     shared.assert_forwarder("after its return", &[FIRST, SECOND]);
 }
 
+/// The agent of the DR is killed. What it left in the kernel stops sending before its neighbors have forgotten it and the
+/// next router begins, so that nothing is sent twice; and its successor finds its place again.
+#[test]
+fn a_killed_router_stops_sending() {
+    let mut shared = SharedLan::new(1);
+    let mut first = shared.igmpd(&shared.first, 9);
+    let second = shared.igmpd(&shared.second, 5);
+    shared.wait_dr(PATIENCE, &[(&first, FIRST), (&second, SECOND)], FIRST);
+    shared.station.receiver.join(GROUP);
+    for igmpd in [&first, &second] {
+        igmpd.wait_joined("lan0", GROUP);
+    }
+    shared.up.wait_joined("core0", "*", GROUP);
+    shared.assert_forwarder("the DR", &[FIRST]);
+    first.process().signal(Signal::SIGKILL);
+    first.process().wait(PATIENCE);
+    shared.wait_dr(HOLD_TIME + SLACK, &[(&second, SECOND)], SECOND);
+    shared.assert_forwarder("after the DR was killed", &[SECOND]);
+    let mut again = Igmpd::spawn(&shared.first, first.paths().clone());
+    again.wait_ready();
+    shared.wait_dr(PATIENCE, &[(&again, FIRST), (&second, SECOND)], FIRST);
+    again.wait_joined("lan0", GROUP);
+    shared.assert_forwarder("after its return", &[FIRST, SECOND]);
+}
+
 /// The same for a source-specific group, of two routers under test.
 #[test]
 fn one_router_sends_a_source_specific_group() {
@@ -303,4 +329,23 @@ fn one_router_sends_a_source_specific_group() {
     shared.cut("second");
     shared.wait_dr(HOLD_TIME + SLACK, &[(&first, FIRST)], FIRST);
     shared.assert_forwarder("after the DR died", &[FIRST]);
+}
+
+/// The agent of the DR is killed: its programs forward for as long as others take it for alive, and then another router does.
+#[test]
+fn a_killed_agent_makes_room() {
+    let mut shared = SharedLan::new(1);
+    let mut first = shared.igmpd(&shared.first, 9);
+    let second = shared.igmpd(&shared.second, 5);
+    shared.wait_dr(PATIENCE, &[(&first, FIRST), (&second, SECOND)], FIRST);
+    shared.station.receiver.join(GROUP);
+    first.wait_joined("lan0", GROUP);
+    second.wait_joined("lan0", GROUP);
+    shared.up.wait_joined("core0", "*", GROUP);
+    shared.assert_forwarder("the DR", &[FIRST]);
+    first.process().signal(Signal::SIGKILL);
+    first.process().wait(PATIENCE);
+    shared.assert_forwarder("just after it was killed", &[FIRST]);
+    shared.wait_dr(HOLD_TIME + SLACK, &[(&second, SECOND)], SECOND);
+    shared.assert_forwarder("when it is forgotten", &[SECOND]);
 }

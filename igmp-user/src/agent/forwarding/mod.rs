@@ -483,18 +483,14 @@ impl Agent {
             .collect()
     }
 
-    /// Whether an earlier agent was away for so long that its routes do not hold any more.
-    pub(super) const fn is_outlived(&self) -> bool {
-        match &self.forwarding.engine {
-            Engine::Xdp(xdp) => xdp.is_outlived(),
-            Engine::None | Engine::Kernel(_) => false,
-        }
-    }
-
-    /// Has packets forwarded for as long as neighbours know this router, should nothing more be heard of it. Then another one
-    /// takes over, and there must not be two. Without neighbours nobody can.
+    /// Has packets leave towards members for as long as neighbours there know this router, should nothing more be heard of it.
+    /// Then another one takes over, and there must not be two. Without neighbours nobody can.
     fn put_off_end_of_forwarding(&mut self, now: Instant) {
-        let until = self.known_to_neighbors_for().map(|time| now + time);
+        let until = self
+            .known_to_neighbors_for()
+            .into_iter()
+            .map(|(slot, time)| (slot, (now + time).as_nanos()))
+            .collect();
         if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
             xdp.set_valid_until(&mut self.kernel, until);
         }

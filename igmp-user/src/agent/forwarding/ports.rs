@@ -37,6 +37,7 @@ impl Agent {
                 continue;
             }
             let port = Port {
+                valid_until: 0,
                 ifindex: binding.ifindex,
                 mtu: binding.mtu,
                 vlan: binding.vlan,

@@ -54,8 +54,8 @@ pub(super) struct XdpForwarding {
     /// Routes of an earlier agent.
     pub(super) earlier: Earlier,
     local: BTreeSet<(u32, Ipv4Addr)>,
-    /// Whether neighbours have forgotten the earlier agent.
-    is_outlived: bool,
+    /// Until when packets leave through ports of which that is known, see [`Port::valid_until`].
+    valid_until: BTreeMap<u32, u64>,
     /// For each slot the port set of it alone, which its first member will need.
     prepared: BTreeMap<u32, u32>,
     /// Who makes port sets.
@@ -115,16 +115,13 @@ impl XdpForwarding {
             };
         }
         let in_use = kernel.port_sets_in_use();
-        let state = kernel.forwarding_state().unwrap_or_default();
         Self {
             maker,
             state: ForwardingState {
                 default_port_set: EMPTY_PORT_SET,
                 signals: 0,
-                valid_until: 0,
-                ..state
+                ..kernel.forwarding_state().unwrap_or_default()
             },
-            is_outlived: state.valid_until != 0 && clock::now().as_nanos() > state.valid_until,
             changed: true,
             earlier: Earlier::read(kernel),
             local: kernel
@@ -224,8 +221,7 @@ impl XdpForwarding {
         for slot in slots {
             let wanted = self.ports.get(&slot);
             if before.get(&slot) != wanted {
-                let port = wanted.map(|wanted| wanted.port).unwrap_or_default();
-                report(kernel.set_port(slot, &port));
+                self.tell_port(kernel, slot);
                 sets.extend(self.sets.with_slot(slot));
             }
         }
@@ -263,18 +259,23 @@ impl XdpForwarding {
         }
     }
 
-    /// Whether an earlier agent was away for so long that its routes did not hold any more.
-    pub(super) const fn is_outlived(&self) -> bool {
-        self.is_outlived
+    /// Has packets leave through these ports until then unless this is said again, and through others for ever.
+    pub(super) fn set_valid_until(&mut self, kernel: &mut Kernel, until: BTreeMap<u32, u64>) {
+        let before = std::mem::replace(&mut self.valid_until, until);
+        let slots: BTreeSet<u32> = before.keys().chain(self.valid_until.keys()).copied().collect();
+        for slot in slots {
+            if before.get(&slot) != self.valid_until.get(&slot) {
+                self.tell_port(kernel, slot);
+            }
+        }
     }
 
-    /// Has the programs in the kernel forward until then unless they are told again, or for ever.
-    pub(super) fn set_valid_until(&mut self, kernel: &mut Kernel, until: Option<Instant>) {
-        let valid_until = until.map_or(0, Instant::as_nanos);
-        if self.state.valid_until != valid_until {
-            self.state.valid_until = valid_until;
-            report(kernel.set_forwarding_state(&self.state));
-        }
+    fn tell_port(&self, kernel: &mut Kernel, slot: u32) {
+        let port = self.ports.get(&slot).map(|wanted| Port {
+            valid_until: self.valid_until.get(&slot).copied().unwrap_or(0),
+            ..wanted.port
+        });
+        report(kernel.set_port(slot, &port.unwrap_or_default()));
     }
 
     /// Has the programs in the kernel tell of packets that PIM acts on, or not.

@@ -19,10 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Agent {
     /// Has the routes of an earlier agent hold for a while, if PIM is configured and there was one.
     pub(in crate::agent) fn await_joins(&mut self) {
-        if !self.config.has_pim() || !self.kernel.adopted() || self.is_outlived() {
+        if !self.config.has_pim() || !self.kernel.adopted() {
             return;
         }
         let plan = Plan::new(&self.config, &self.snapshot);
+        let now = clock::now().as_nanos();
         let slots: BTreeSet<u32> = plan
             .interfaces
             .iter()
@@ -31,6 +32,8 @@ impl Agent {
                 interface.is_some_and(|interface| interface.pim.is_some())
             })
             .filter_map(|(_, wanted)| self.adopted.get(&wanted.binding.as_ref()?.key()).copied())
+            // Where neighbours have forgotten the earlier agent, another router serves the link.
+            .filter(|&slot| !self.kernel.port(slot).is_ok_and(|port| port.is_over(now)))
             .collect();
         self.forwarding.await_slots(&self.kernel, slots);
         self.pim.adoption_ends = Some(clock::now() + self.config.pim.join_prune_interval + PATIENCE);

@@ -141,6 +141,7 @@ impl Bench {
     /// Describes a port. A test run sends nothing, so any device does.
     pub(crate) fn port(&mut self, slot: u32, mtu: u32) {
         let port = Port {
+            valid_until: 0,
             ifindex: IFINDEX,
             mtu,
             vlan: 0,

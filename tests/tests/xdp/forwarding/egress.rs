@@ -55,6 +55,34 @@ fn every_port_gets_a_frame_of_its_own() {
     });
 }
 
+/// A port whose time is over takes nothing, and one whose time is not takes everything.
+#[test]
+fn a_port_has_its_time() {
+    let links = Links::new();
+    links.inside(|inside| {
+        inside.port_until(1, PORTS[0], 1);
+        inside.port_until(2, PORTS[1], u64::MAX);
+        inside.bench.port_set(1, &PORTS);
+        inside.bench.route(GROUP, None, 1);
+        inside.bench.commit();
+        let packet = data(REMOTE, GROUP).with(|it| it.id = inside.number());
+        inside.inject(0, &packet.frame());
+        for number in [2, 3] {
+            inside.wait_for(number, packet.id);
+        }
+        assert_eq!(inside.left(PORTS[0]), (0, 0, BTreeMap::new()));
+
+        // It is put off.
+        inside.port_until(1, PORTS[0], u64::MAX);
+        let packet = data(REMOTE, GROUP).with(|it| it.id = inside.number());
+        inside.inject(0, &packet.frame());
+        for number in [1, 2, 3] {
+            inside.wait_for(number, packet.id);
+        }
+        assert_eq!(inside.seen(1, GROUP), [2], "only what came in time");
+    });
+}
+
 #[test]
 fn nothing_goes_back_where_it_came_from() {
     let links = Links::new();

@@ -125,9 +125,22 @@ impl Inside<'_> {
     /// Describes a port, by the place of its interface among the router's.
     pub(super) fn port(&mut self, number: usize, slot: u32, mtu: u32, vlan: u16) {
         let port = Port {
+            valid_until: 0,
             ifindex: self.links.index(number),
             mtu,
             vlan,
+            mac: port_mac(slot),
+        };
+        self.bench.real_port(slot, port);
+    }
+
+    /// Describes a port that packets leave through until this many nanoseconds of `CLOCK_MONOTONIC`.
+    pub(super) fn port_until(&mut self, number: usize, slot: u32, valid_until: u64) {
+        let port = Port {
+            valid_until,
+            ifindex: self.links.index(number),
+            mtu: MTU,
+            vlan: 0,
             mac: port_mac(slot),
         };
         self.bench.real_port(slot, port);
