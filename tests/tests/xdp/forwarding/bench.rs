@@ -249,11 +249,6 @@ impl Bench {
         self.state.signals = ForwardingSignals::PACKETS;
     }
 
-    /// Until when packets are forwarded, in nanoseconds of `CLOCK_MONOTONIC`; 0 for ever.
-    pub(crate) fn valid_until(&mut self, time: u64) {
-        self.state.valid_until = time;
-    }
-
     /// Lets all changes count for sources that are known.
     pub(crate) fn commit(&mut self) {
         self.state.generation += 1;

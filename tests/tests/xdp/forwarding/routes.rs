@@ -6,10 +6,9 @@ use igmp_wire::{
     Refusal,
     abi::{EMPTY_PORT_SET, INCOMING_ANY, RouteEntry},
 };
-use tests::{PATIENCE, wait_for};
 
 use super::bench::{Bench, ELSEWHERE, GROUP, NOWHERE, PORTS, REMOTE, SOME, SSM, data, route_key};
-use crate::harness::{HOST, SLOT, Verdict};
+use crate::harness::{HOST, SLOT};
 
 /// A set with the last port alone.
 const OTHER: u32 = 2;
@@ -86,33 +85,6 @@ fn the_last_member_leaves() {
     bench.route(GROUP, None, SOME);
     bench.commit();
     bench.forwarded(&data(REMOTE, GROUP), SOME);
-}
-
-/// Nobody has put off the end of forwarding: neighbours have forgotten the router, and another one forwards in its place.
-#[test]
-fn routes_that_do_not_hold_any_more() {
-    let mut bench = Bench::with_route();
-    bench.forwarded(&data(REMOTE, GROUP), SOME);
-    let now = bench.flow(REMOTE, GROUP).expect("there is an entry").last_packet;
-    bench.valid_until(now);
-    bench.commit();
-    wait_for("the clock to go on", PATIENCE, || {
-        match bench.xdp.receive(&data(REMOTE, GROUP).frame()) {
-            Verdict::Drop => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    });
-    assert_eq!(bench.xdp.counted().dropped(), [(Refusal::NoMembers, 1)].into());
-    for source in [REMOTE, HOST] {
-        bench.refused(&data(source, GROUP), Refusal::NoMembers);
-    }
-    // An agent is there again.
-    for until in [now + 3_600_000_000_000, 0] {
-        bench.valid_until(until);
-        bench.commit();
-        bench.forwarded(&data(REMOTE, GROUP), SOME);
-        bench.forwarded(&data(HOST, GROUP), SOME);
-    }
 }
 
 /// A packet does not go back to where it came from.
