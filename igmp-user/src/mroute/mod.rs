@@ -17,6 +17,7 @@
 //! | `routing` | the engine: upcalls, routes, the way to the source |
 //! | `interfaces` | interfaces that come and go |
 //! | `look` | counters, and flows that have ended |
+//! | `signals` | packets that PIM acts on |
 //! | `entry`, `entries` | an entry, and their indexes |
 //! | `routes`, `vifs`, `pace` | the routes; virtual interfaces; how fast upcalls are answered |
 //!
@@ -29,6 +30,9 @@
 //! The kernel counts neither packets whose TTL is too low nor those that are longer than an MTU (it splits them up, unless
 //! their header forbids that). An entry counts all packets alike, so the bytes of a flow whose packets arrive on the right
 //! and on a wrong interface are a share by packets.
+//!
+//! When the last packet of a source came is known as exactly as counters are looked at: it may be up to 70 seconds less
+//! long ago than it seems to be, so a Keepalive Timer of PIM (RFC 7761 §4.11, 210 s) may run that much longer.
 
 mod entries;
 mod entry;
@@ -38,6 +42,7 @@ mod look;
 mod pace;
 mod routes;
 mod routing;
+mod signals;
 mod socket;
 mod upcall;
 mod vifs;

@@ -11,6 +11,7 @@ mod baseline;
 mod chain;
 mod engines;
 mod hostile;
+mod kernel;
 mod lan;
 mod links;
 mod neighbors;
