@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use igmp_core::FilterMode;
 
-use super::{Kind, LINK, Silent, World};
+use super::{Kind, LINK, Silent, World, chain::LEAVE};
 use crate::{
     bench::{secs, source},
     receiver::Record,
@@ -77,9 +77,10 @@ impl World {
             3 => (robustness - 1.0, 0.0),
             _ => (0.0, 2.0 * 20.0 + 5.0),
         };
-        let queried = secs(told_within + robustness + 0.5);
+        let chained = if self.chain.is_some() { LEAVE } else { 0.0 };
+        let queried = secs(told_within + robustness + chained + 0.5);
         let is_settled = self.now.since(self.settled) > secs(begin) + queried;
-        if self.loss > 0 || !matches!(self.kind, Kind::Steady(2 | 3)) || !is_settled {
+        if self.loss > 0 || !matches!(self.kind, Kind::Steady(2 | 3) | Kind::Chained(2 | 3)) || !is_settled {
             return Ok(());
         }
         for (&address, (record, since)) in &self.wanted {

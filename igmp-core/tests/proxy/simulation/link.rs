@@ -4,7 +4,8 @@ use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
 use igmp_core::{
-    Action, Duration, Event, HostEvent, Query, Report, ReportKind, SendReport, host::ReportMessage,
+    Action, Duration, Event, HostEvent, Instant, InterfaceId, Query, Report, ReportKind, SendQuery,
+    SendReport, host::ReportMessage,
 };
 use igmp_wire::igmp::float;
 
@@ -77,26 +78,8 @@ impl World {
     pub(super) fn deliver(&mut self, packet: Packet) {
         match packet {
             Packet::Query(query) => {
-                let deciseconds = query.max_response_time.as_deciseconds();
-                self.host.handle(
-                    self.now,
-                    HostEvent::Query(Query {
-                        interface: WAN,
-                        time: self.now,
-                        querier: QUERIER,
-                        version: query.version,
-                        group: query.group,
-                        max_resp_code: match query.version {
-                            1 => 0,
-                            2 => deciseconds as u8,
-                            _ => float::encode(deciseconds as u32),
-                        },
-                        suppress: query.suppress,
-                        qrv: query.qrv,
-                        qqic: float::encode(20),
-                        sources: query.sources,
-                    }),
-                );
+                let query = heard(query, self.now);
+                self.host.handle(self.now, HostEvent::Query(query));
             }
             Packet::Report(report) => {
                 assert_eq!(report.source, OWN);
@@ -104,24 +87,7 @@ impl World {
                 if report.version() > self.version {
                     return;
                 }
-                let records = match report.message {
-                    ReportMessage::V1(group) => vec![(group, ReportKind::V1, Vec::new())],
-                    ReportMessage::V2(group) => vec![(group, ReportKind::V2, Vec::new())],
-                    ReportMessage::Leave(group) => vec![(group, ReportKind::Leave, Vec::new())],
-                    ReportMessage::V3(records) => records
-                        .into_iter()
-                        .map(|record| (record.group, ReportKind::Record(record.kind), record.sources))
-                        .collect(),
-                };
-                for (group, kind, sources) in records {
-                    let event = Event::Report(Report {
-                        interface: LINK,
-                        time: self.now,
-                        reporter: OWN,
-                        group,
-                        kind,
-                        sources,
-                    });
+                for event in events(report, self.now, LINK) {
                     let mut actions = Vec::new();
                     self.querier.handle(self.now, event, &mut Silent, &mut actions);
                     self.send_queries(actions);
@@ -129,4 +95,49 @@ impl World {
             }
         }
     }
+}
+
+/// A query of the querier, as it is heard on an upstream interface.
+pub(super) fn heard(query: SendQuery, now: Instant) -> Query {
+    let deciseconds = query.max_response_time.as_deciseconds();
+    Query {
+        interface: WAN,
+        time: now,
+        querier: QUERIER,
+        version: query.version,
+        group: query.group,
+        max_resp_code: match query.version {
+            1 => 0,
+            2 => deciseconds as u8,
+            _ => float::encode(deciseconds as u32),
+        },
+        suppress: query.suppress,
+        qrv: query.qrv,
+        qqic: float::encode(20),
+        sources: query.sources,
+    }
+}
+
+/// A report of the proxy, as it is heard on an interface of a router.
+pub(super) fn events(report: SendReport, now: Instant, interface: InterfaceId) -> Vec<Event> {
+    let records = match report.message {
+        ReportMessage::V1(group) => vec![(group, ReportKind::V1, Vec::new())],
+        ReportMessage::V2(group) => vec![(group, ReportKind::V2, Vec::new())],
+        ReportMessage::Leave(group) => vec![(group, ReportKind::Leave, Vec::new())],
+        ReportMessage::V3(records) => records
+            .into_iter()
+            .map(|record| (record.group, ReportKind::Record(record.kind), record.sources))
+            .collect(),
+    };
+    let event = |(group, kind, sources)| {
+        Event::Report(Report {
+            interface,
+            time: now,
+            reporter: OWN,
+            group,
+            kind,
+            sources,
+        })
+    };
+    records.into_iter().map(event).collect()
 }

@@ -1,5 +1,6 @@
 //! Two routers in a row: one whose hosts come and go, the host side of its proxy, a link that loses packets, and the querier
-//! there, which is the router side of this crate as well.
+//! there, which is the router side of this crate as well. In a chain a second proxy comes between
+//! the hosts and the link.
 //!
 //! Of what concerns a group the link loses less in any [`WINDOW`] than the Robustness Variable covers (RFC 9776 §8.1). Under
 //! this condition nothing that has been wanted for a while is missing at the querier, and what it knows in the end is
@@ -9,6 +10,7 @@
 //! PROXY_SIM_SEED=1234 cargo test -p igmp-core --test proxy simulation -- --nocapture
 //! ```
 
+mod chain;
 mod checks;
 mod link;
 mod steps;
@@ -21,6 +23,7 @@ use igmp_core::{
     Liveness, Router, SendQuery, SendReport, SourceTime, StaticGroup,
 };
 
+use self::chain::Chain;
 use crate::{
     bench::{OWN, QUERIER, START, WAN, group, secs, source},
     receiver::Record,
@@ -46,6 +49,8 @@ const QUIET: f64 = 400.0;
 enum Kind {
     /// A querier of one version.
     Steady(u8),
+    /// The same, with a second proxy in between.
+    Chained(u8),
     /// A querier whose version changes.
     Changing,
     /// A version 3 querier, and an interface that goes and comes.
@@ -79,6 +84,8 @@ struct World {
     robustness: u8,
     version: u8,
     downstream: Router,
+    /// The second proxy of a chain, before the host side.
+    chain: Option<Chain>,
     host: Host,
     querier: Router,
     mtu: u32,
@@ -104,7 +111,7 @@ impl World {
         let mut rng = Rng::new(seed);
         let robustness = *rng.pick(&[2, 2, 3]);
         let version = match kind {
-            Kind::Steady(version) => version,
+            Kind::Steady(version) | Kind::Chained(version) => version,
             Kind::Changing => rng.between(1, 3) as u8,
             Kind::Flapping => 3,
         };
@@ -115,6 +122,7 @@ impl World {
             robustness,
             version,
             downstream: Router::new(),
+            chain: matches!(kind, Kind::Chained(_)).then(|| Chain::new(START, rng.next())),
             host: Host::new(rng.next()),
             querier: Router::new(),
             mtu: *rng.pick(&[68, 100, 1500]),
@@ -208,6 +216,7 @@ impl World {
             self.downstream.poll_timeout(),
             self.host.poll_timeout(),
             self.querier.poll_timeout(),
+            self.chain.as_ref().and_then(Chain::poll_timeout),
         ];
         let Some(at) = times.into_iter().flatten().min().filter(|&at| at <= end) else {
             self.now = end;
@@ -220,6 +229,9 @@ impl World {
         }
         self.downstream
             .handle_timeout(self.now, &mut Silent, &mut Vec::new());
+        if let Some(chain) = &mut self.chain {
+            chain.handle_timeout(self.now);
+        }
         self.hand_over();
         let mut actions = Vec::new();
         self.querier.handle_timeout(self.now, &mut Silent, &mut actions);
@@ -300,6 +312,13 @@ fn a_version_2_querier_knows_which_groups_are_wanted() {
 #[test]
 fn a_version_1_querier_knows_which_groups_are_wanted() {
     simulate(Kind::Steady(1));
+}
+
+#[test]
+fn two_proxies_tell_what_one_would() {
+    for version in [3, 2, 1] {
+        simulate(Kind::Chained(version));
+    }
 }
 
 #[test]

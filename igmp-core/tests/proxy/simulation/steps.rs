@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use igmp_core::{Event, FilterMode, HostEvent, InterfaceId, Report, ReportKind};
 use igmp_wire::igmp::RecordKind;
 
-use super::{GROUPS, Kind, Silent, World};
+use super::{GROUPS, Kind, Silent, World, chain::Chain};
 use crate::bench::{group, source};
 
 impl World {
@@ -80,7 +80,10 @@ impl World {
         for change in self.downstream.take_subscription_changes() {
             let (number, address) = (change.group.octets()[3], change.group);
             self.say(|| format!("{number} {change:?}"));
-            self.host.handle(self.now, HostEvent::Subscription(change));
+            match &mut self.chain {
+                Some(chain) => chain.subscribe(self.now, change),
+                None => self.host.handle(self.now, HostEvent::Subscription(change)),
+            }
             let record = self
                 .downstream
                 .subscriptions(address, 1)
@@ -94,6 +97,10 @@ impl World {
             });
             self.wanted
                 .insert(address, (record.unwrap_or_default(), self.now));
+        }
+        for change in self.chain.as_mut().map_or_else(Vec::new, Chain::take_changes) {
+            self.say(|| format!("chained {change:?}"));
+            self.host.handle(self.now, HostEvent::Subscription(change));
         }
     }
 }
