@@ -177,3 +177,18 @@ fn igmpd_restarts() {
     });
     assert_flowing(&scene, &frr, &streams);
 }
+
+/// The kernel's multicast routing carries the data, and queries are heard all the same.
+#[test]
+fn through_the_kernels_routing() {
+    let scene = Scene::new(1, 1, false, &format!("forwarding = \"kernel\"\n{QUICK}"));
+    let frr = scene.frr();
+    scene.receiver(1).join(GROUP);
+    scene.receiver(1).join_source(SSM_GROUP, SOURCE);
+    let streams = [scene.stream(GROUP), scene.stream(SSM_GROUP)];
+    assert_flowing(&scene, &frr, &streams);
+    scene.receiver(1).leave(GROUP);
+    frr.wait_wishes("down0", LEAVE, &wishes(&[(SSM_GROUP, &[SOURCE])]));
+    scene.wait_dry(1, &streams[0], LEAVE);
+    scene.wait_flow(1, &streams[1]);
+}
