@@ -517,14 +517,12 @@ impl Agent {
             Incoming::Slot(slot) => return self.slots.owner(slot),
             Incoming::Nowhere => return None,
         }
-        if let Some(upstream) = self.upstream() {
-            return match source {
-                None => self.slots.owner(upstream),
-                Some(_) => None,
-            };
-        }
-        let slot = self.forwarding.sources.towards(source?);
-        (slot < INCOMING_NONE).then(|| self.slots.owner(slot)).flatten()
+        let towards = source.map(|source| self.forwarding.sources.towards(source));
+        let known = towards.filter(|&slot| slot < INCOMING_NONE);
+        // A proxy accepts packets anywhere. In the tree that it is part of, what is in no network behind it comes from
+        // upstream.
+        let slot = known.or_else(|| self.upstream())?;
+        self.slots.owner(slot)
     }
 
     /// The groups that sockets of the router have joined, by slot.
