@@ -21,8 +21,8 @@ const RECEIVE_BATCH: usize = 64;
 /// Which interface packets of a source must arrive on.
 #[derive(Clone, Copy)]
 pub enum Rpf<'a> {
-    /// The one that this function finds: the slot that the flow's route names, or that of the interface that leads to its
-    /// source.
+    /// The one that this function finds: the slot that the flow's route names, or that of the interface that leads to
+    /// its source.
     Lookup(&'a dyn Fn(Flow) -> Option<u32>),
     /// Any: the one that they arrive on (RFC 4605 §4). An entry follows where the flow moves to.
     Arrival,
@@ -173,8 +173,8 @@ impl<S: RoutingSocket> KernelRouting<S> {
         }
     }
 
-    /// Reads what the kernel asks, and answers it. Reads a bounded number of messages, and answers a bounded number in a
-    /// second, so that a flood of new flows does not keep the caller from other work.
+    /// Reads what the kernel asks, and answers it. Reads a bounded number of messages, and answers a bounded number in
+    /// a second, so that a flood of new flows does not keep the caller from other work.
     pub fn receive(&mut self, now: Instant, rpf: Rpf<'_>) -> Received {
         for _ in 0..RECEIVE_BATCH {
             if let Err(later) = self.pace.take(now) {
@@ -335,8 +335,8 @@ impl<S: RoutingSocket> KernelRouting<S> {
         }
     }
 
-    /// Makes the packets of a flow that has an entry arrive on `incoming` and leave where they are wanted. Returns whether
-    /// they did not so far.
+    /// Makes the packets of a flow that has an entry arrive on `incoming` and leave where they are wanted. Returns
+    /// whether they did not so far.
     fn lead(&mut self, now: Instant, flow: Flow, incoming: u32, path: Path) -> bool {
         let Some(entry) = self.entries.get(flow) else {
             return false;
@@ -407,8 +407,8 @@ impl<S: RoutingSocket> KernelRouting<S> {
     }
 }
 
-/// Whether the kernel may have an entry for these addresses. It forwards nothing of 224.0.0.0/24, and a source of 0.0.0.0
-/// would make an entry for all sources.
+/// Whether the kernel may have an entry for these addresses. It forwards nothing of 224.0.0.0/24, and a source of
+/// 0.0.0.0 would make an entry for all sources.
 fn is_flow(flow: Flow) -> bool {
     let Flow { group, source } = flow;
     let [a, b, c, _] = group.octets();

@@ -1,5 +1,5 @@
-//! Packets that PIM acts on (RFC 7761 §4.2): the first ones of a source, those that arrive on a wrong interface, and those
-//! of a source that is on the shared tree anew.
+//! Packets that PIM acts on (RFC 7761 §4.2): the first ones of a source, those that arrive on a wrong interface, and
+//! those of a source that is on the shared tree anew.
 
 use igmp_core::{Duration, Instant};
 
@@ -30,18 +30,19 @@ impl<S: RoutingSocket> KernelRouting<S> {
         }
     }
 
-    /// Packets that PIM acts on, as the slots that they arrived on and their flows, since the last call. Take them after each
-    /// call of [`receive`](Self::receive) and [`handle_timeout`](Self::handle_timeout), which bound how many there are.
+    /// Packets that PIM acts on, as the slots that they arrived on and their flows, since the last call. Take them
+    /// after each call of [`receive`](Self::receive) and [`handle_timeout`](Self::handle_timeout), which bound how many
+    /// there are.
     ///
     /// Of a flow that has a route, its first packet is told, and those on a wrong interface, one in three seconds
-    /// (`MFC_ASSERT_THRESH` of net/ipv4/ipmr.c). While it goes along the route of its group, what the counters tell is told as
-    /// well: soon after that route has changed, and every 70 seconds.
+    /// (`MFC_ASSERT_THRESH` of net/ipv4/ipmr.c). While it goes along the route of its group, what the counters tell is
+    /// told as well: soon after that route has changed, and every 70 seconds.
     pub fn take_packets(&mut self) -> Vec<(u32, Flow)> {
         std::mem::take(&mut self.signals.packets)
     }
 
-    /// When the last packet of a flow arrived on the interface that it should arrive on, whether it went anywhere or not: the
-    /// moment at which that was noticed, up to 70 seconds later. Reads the flow's counters from the kernel.
+    /// When the last packet of a flow arrived on the interface that it should arrive on, whether it went anywhere or
+    /// not: the moment at which that was noticed, up to 70 seconds later. Reads the flow's counters from the kernel.
     pub fn last_packet(&mut self, now: Instant, flow: Flow) -> Option<Instant> {
         self.settle(now, flow);
         self.entries.get(flow)?.last_packet

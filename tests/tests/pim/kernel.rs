@@ -54,8 +54,8 @@ fn members_get_what_they_ask_for() {
     igmpd.stop();
 }
 
-/// The switch to the source's own tree, whose packets come in on another interface: one of them, on the wrong interface so
-/// far, is what tells PIM that it is there (Update_SPTbit, RFC 7761 §4.2.2).
+/// The switch to the source's own tree, whose packets come in on another interface: one of them, on the wrong interface
+/// so far, is what tells PIM that it is there (Update_SPTbit, RFC 7761 §4.2.2).
 #[test]
 fn a_source_moves_to_its_own_tree() {
     let mut triangle = Triangle::new();

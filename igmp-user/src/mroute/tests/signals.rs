@@ -3,7 +3,8 @@
 use super::*;
 use crate::mroute::{IDLE, Refused};
 
-/// Routes as PIM makes them: the slot that packets of all sources come in on, and those of sources with a route of their own.
+/// Routes as PIM makes them: the slot that packets of all sources come in on, and those of sources with a route of
+/// their own.
 #[derive(Clone, Debug, Default)]
 struct Trees {
     shared: Option<u32>,
@@ -104,7 +105,8 @@ fn a_route_says_where_its_packets_come_in() {
     assert_eq!(pim.packet(1, FAR), [3]);
 }
 
-/// Where a route moves and leads elsewhere at once, the kernel never has the one without the other: packets would go round.
+/// Where a route moves and leads elsewhere at once, the kernel never has the one without the other: packets would go
+/// round.
 #[test]
 fn a_change_is_one_change_to_the_kernel() {
     let mut pim = Pim::new(4);

@@ -33,8 +33,8 @@ const SLOT_AND_PORT: u32 = 4;
 
 /// Nanoseconds before a source is told once more.
 const TOLD_SPACING: u64 = 5_000_000_000;
-/// Nanoseconds before a packet that goes nowhere is looked at once more on the same interface. Another one has to wait half
-/// as long.
+/// Nanoseconds before a packet that goes nowhere is looked at once more on the same interface. Another one has to wait
+/// half as long.
 const SEEN_SPACING: u64 = 2_000_000_000;
 
 /// Takes apart when, to a microsecond, and on which slot a packet of a source was last looked at.
