@@ -4,14 +4,18 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use tests::{
-    Frr, Host, Igmpd, PATIENCE, Switch, Topology,
+    Frr, Host, Igmpd, PATIENCE, Packet, RawSocket, Switch, Topology,
+    pim::{ASSERT, Group, SPARSE, encoded_unicast, join_prune, message, plain_hello},
     stream::{Sender, Station, Tap},
     topology::{Router, end},
     wait_for,
 };
 
-use crate::chain::{
-    GROUP, PEER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, wait_arrived, wait_seen, within,
+use crate::{
+    chain::{
+        GROUP, PEER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, wait_arrived, wait_seen, within,
+    },
+    scene::Scene,
 };
 
 /// Packets in one go.
@@ -121,7 +125,7 @@ hello-interval = 1
     /// How many Asserts were sent to the LAN by a router under test.
     fn asserts(&self, router: &Router) -> usize {
         let link = format!("lan0 of {}", router.name());
-        self.topology.recording.pim(&link, tests::pim::ASSERT).len()
+        self.topology.recording.pim(&link, ASSERT).len()
     }
 
     /// Sends until each packet goes over the LAN once, and then some more, each of which both members must get once.
@@ -231,4 +235,70 @@ fn frr_obeys_an_assert() {
     other.wait_joined("lan0", &source, SSM);
     diamond.assert_one_forwarder();
     assert!(diamond.asserts(&diamond.ours) > 0);
+}
+
+/// A neighbor with a better way to the source asserts (RFC 7761 §4.6): the router stops sending there, and asks that one, as
+/// those below do; when the neighbor takes it back, the router sends again.
+#[test]
+fn a_better_assert_silences_until_it_is_cancelled() {
+    let scene = Scene::new("");
+    let topology = &scene.chain.topology;
+    let below = topology.peer("below");
+    topology.network.link(&scene.chain.router, "down0", &below, "up0");
+    scene.chain.router.address("down0", [10, 0, 23, 1].into(), 24);
+    below.address("up0", [10, 0, 23, 2].into(), 24);
+    let config = format!(
+        "{}[interfaces.down0.pim]\nhello-interval = 1\n",
+        scene.chain.config("immediate")
+    );
+    scene.igmpd.paths().configure(&config);
+    let output = scene.igmpd.control(&["reload"]);
+    assert!(output.status.success(), "{output:?}");
+    scene.igmpd.wait_up(&["down0"]);
+    let raw = RawSocket::open(&below, "up0");
+    let (asker, better) = (Ipv4Addr::new(10, 0, 23, 2), Ipv4Addr::new(10, 0, 23, 3));
+    for address in [asker, better] {
+        raw.send(&Packet::pim(address, plain_hello(600, 7)));
+    }
+    scene.igmpd.wait_neighbors("down0", PATIENCE, &[asker, better]);
+    let tap = Tap::open(&below, "up0");
+    let group = Group::new(SSM).join(SPARSE, SOURCE);
+    raw.send(&Packet::pim(
+        asker,
+        join_prune([10, 0, 23, 1].into(), 600, &[group]),
+    ));
+    let outgoing = |expected: &[&str]| {
+        wait_for(&format!("the group to go to {expected:?}"), PATIENCE, || {
+            let route = scene.igmpd.route(&SOURCE.to_string(), SSM);
+            match &route {
+                Some(found) if found.outgoing_interface == expected => Ok(()),
+                _ => Err(format!("{route:?}")),
+            }
+        });
+    };
+    outgoing(&["down0", "lan1"]);
+    let mut sender = scene.chain.send_to(SSM);
+    sender.send_many(20);
+    wait_seen(&tap, &sender, 19);
+
+    let assert = |metric: [u8; 8]| {
+        let mut body = Group::new(SSM).encoded.to_vec();
+        body.extend(encoded_unicast(SOURCE));
+        body.extend(metric);
+        Packet::pim(better, message(ASSERT, &body))
+    };
+    // Metric preference 0 and metric 0 with the higher address: nobody is better.
+    raw.send(&assert([0; 8]));
+    outgoing(&["lan1"]);
+    let silent = sender.send_many(20);
+    scene.chain.settle();
+    assert_eq!(
+        within(tap.arrivals(sender.stream(), SOURCE, SSM), silent).count(),
+        0
+    );
+    // An AssertCancel (RFC 7761 §4.6.4): all ones, with the RPT bit.
+    raw.send(&assert([0xff; 8]));
+    outgoing(&["down0", "lan1"]);
+    let last = sender.send_many(20).end - 1;
+    wait_seen(&tap, &sender, last);
 }
