@@ -444,6 +444,7 @@ impl Agent {
         self.look_for_lost_events();
         self.look_at_limits(now);
         self.tend_forwarding(now);
+        self.say_querier(now);
         self.sweep();
         if self.attach_is_due(now) {
             self.reconcile();

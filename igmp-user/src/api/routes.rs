@@ -24,7 +24,8 @@ pub struct Route {
     pub source_address: Option<Ipv4Addr>,
     /// The group.
     pub group_address: Ipv4Addr,
-    /// The interface that packets have to come in on (RPF). `None` where that is not exactly one.
+    /// The interface that packets have to come in on (RPF), or that they come in on by the routing table, where this is a
+    /// proxy, which accepts them anywhere. `None` where that is not exactly one.
     pub incoming_interface: Option<String>,
     /// The interfaces that packets go out of, by name. An empty list is that of a source that nobody wants.
     pub outgoing_interface: Vec<String>,

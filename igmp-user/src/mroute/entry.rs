@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use igmp_core::Instant;
+use igmp_core::{Duration, Instant};
 
-use super::{EntryCounters, Traffic, VifSet};
+use super::{EntryCounters, Traffic, VifSet, look::LOOK_INTERVAL};
 
 /// How the interface that packets must arrive on was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,14 @@ pub(super) struct Entry {
     pub(super) wrong: Option<u32>,
     /// When packets were last known to arrive.
     pub(super) active: Instant,
+    /// When packets were last known to arrive where they should.
+    pub(super) last_packet: Option<Instant>,
+    /// When PIM was last told that packets arrive where they should.
+    pub(super) told: Option<Instant>,
     /// When to look at the counters.
     pub(super) look_at: Instant,
+    /// After what time to look again where no packet arrived where it should.
+    pub(super) look_after: Duration,
     /// Since when it has led nowhere. `None` where it leads somewhere.
     pub(super) negative_since: Option<Instant>,
 }
@@ -72,7 +78,10 @@ impl Entry {
             seen: EntryCounters::default(),
             wrong: None,
             active: now,
+            last_packet: None,
+            told: None,
             look_at: now,
+            look_after: LOOK_INTERVAL,
             negative_since: None,
         }
     }

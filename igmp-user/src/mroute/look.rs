@@ -62,11 +62,20 @@ impl<S: RoutingSocket> KernelRouting<S> {
             });
             if ended {
                 self.forget(flow);
-            } else {
-                self.entries.update(flow, |entry| {
-                    // Later than now, since the flow has not ended.
-                    entry.look_at = (now + LOOK_INTERVAL).min(entry.active + IDLE);
-                });
+                continue;
+            }
+            let has_arrived = progress.accepted.packets > 0;
+            self.entries.update(flow, |entry| {
+                entry.look_after = if has_arrived {
+                    LOOK_INTERVAL
+                } else {
+                    (entry.look_after * 2).min(LOOK_INTERVAL)
+                };
+                // Later than now, since the flow has not ended.
+                entry.look_at = (now + entry.look_after).min(entry.active + IDLE);
+            });
+            if has_arrived {
+                self.tell_seen(now, flow);
             }
         }
     }
@@ -117,6 +126,9 @@ impl<S: RoutingSocket> KernelRouting<S> {
             let progress = entry.progress(counters);
             if progress != Progress::default() {
                 entry.active = now;
+            }
+            if progress.accepted.packets > 0 && entry.has_path() {
+                entry.last_packet = Some(now);
             }
             let refused = entry.refused();
             if refused.is_none() {

@@ -30,6 +30,17 @@ impl Routes {
         before != outgoing
     }
 
+    /// Whether a flow has a route, of its own or of its group.
+    pub(super) fn has(&self, flow: Flow) -> bool {
+        self.routes.contains_key(&(flow.group, Some(flow.source))) || self.is_shared(flow)
+    }
+
+    /// Whether a flow goes along the route of its group, for want of one of its own.
+    pub(super) fn is_shared(&self, flow: Flow) -> bool {
+        let Flow { group, source } = flow;
+        !self.routes.contains_key(&(group, Some(source))) && self.routes.contains_key(&(group, None))
+    }
+
     /// The slots that want a flow: those of the source's own route, else those of the group's.
     pub(super) fn ports(&self, flow: Flow) -> &[u32] {
         let Flow { group, source } = flow;

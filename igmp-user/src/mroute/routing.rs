@@ -11,6 +11,7 @@ use super::{
     look::{LOOK_INTERVAL, SlotRecord},
     pace::Pace,
     routes::Routes,
+    signals::Signals,
     vifs::Vifs,
 };
 
@@ -20,8 +21,9 @@ const RECEIVE_BATCH: usize = 64;
 /// Which interface packets of a source must arrive on.
 #[derive(Clone, Copy)]
 pub enum Rpf<'a> {
-    /// The one that this function finds, by the source's address: the slot of the interface that leads there.
-    Lookup(&'a dyn Fn(Ipv4Addr) -> Option<u32>),
+    /// The one that this function finds: the slot that the flow's route names, or that of the interface that leads to
+    /// its source.
+    Lookup(&'a dyn Fn(Flow) -> Option<u32>),
     /// Any: the one that they arrive on (RFC 4605 §4). An entry follows where the flow moves to.
     Arrival,
 }
@@ -77,6 +79,7 @@ pub struct KernelRouting<S> {
     /// The slots whose interfaces are not served, and the names under which that was reported.
     pub(super) unserved: BTreeMap<u32, String>,
     pub(super) counters: RoutingCounters,
+    pub(super) signals: Signals,
     max_entries: usize,
     pace: Pace,
     error: Option<EntryError>,
@@ -93,6 +96,7 @@ impl<S: RoutingSocket> KernelRouting<S> {
             slots: BTreeMap::new(),
             unserved: BTreeMap::new(),
             counters: RoutingCounters::default(),
+            signals: Signals::default(),
             max_entries,
             pace: Pace::new(),
             error: None,
@@ -133,11 +137,17 @@ impl<S: RoutingSocket> KernelRouting<S> {
     }
 
     /// Sets where packets of a group go, those of one source or of all that have no route of their own. The entries of
-    /// the group's flows follow at once.
-    pub fn set_route(&mut self, now: Instant, group: Ipv4Addr, source: Option<Ipv4Addr>, outgoing: &[u32]) {
-        if self.routes.set(group, source, outgoing) {
-            self.route_changed(now, group, source);
-        }
+    /// the group's flows follow at once, also where `rpf` finds another interface for them than it did so far.
+    pub fn set_route(
+        &mut self,
+        now: Instant,
+        group: Ipv4Addr,
+        source: Option<Ipv4Addr>,
+        outgoing: &[u32],
+        rpf: Rpf<'_>,
+    ) {
+        let changed = self.routes.set(group, source, outgoing);
+        self.follow_route(now, group, source, changed, rpf);
     }
 
     /// Sets where packets of groups without a route go: the upstream interface of a proxy (RFC 4605 §4.3).
@@ -149,25 +159,22 @@ impl<S: RoutingSocket> KernelRouting<S> {
         }
     }
 
-    /// Removes a route.
-    pub fn remove_route(&mut self, now: Instant, group: Ipv4Addr, source: Option<Ipv4Addr>) {
+    /// Removes a route. Entries follow as with [`set_route`](Self::set_route).
+    pub fn remove_route(&mut self, now: Instant, group: Ipv4Addr, source: Option<Ipv4Addr>, rpf: Rpf<'_>) {
         if self.routes.remove(group, source) {
-            self.route_changed(now, group, source);
+            self.follow_route(now, group, source, true, rpf);
         }
     }
 
     /// The way to sources has changed: looks all entries up again.
     pub fn rpf_changed(&mut self, now: Instant, rpf: Rpf<'_>) {
         for flow in self.entries.flows() {
-            if let Some(entry) = self.entries.get(flow) {
-                let (incoming, path) = self.resolve(flow.source, entry.incoming, rpf);
-                self.lead(now, flow, incoming, path);
-            }
+            self.lead_by(now, flow, rpf);
         }
     }
 
-    /// Reads what the kernel asks, and answers it. Reads a bounded number of messages, and answers a bounded number in a
-    /// second, so that a flood of new flows does not keep the caller from other work.
+    /// Reads what the kernel asks, and answers it. Reads a bounded number of messages, and answers a bounded number in
+    /// a second, so that a flood of new flows does not keep the caller from other work.
     pub fn receive(&mut self, now: Instant, rpf: Rpf<'_>) -> Received {
         for _ in 0..RECEIVE_BATCH {
             if let Err(later) = self.pace.take(now) {
@@ -212,7 +219,7 @@ impl<S: RoutingSocket> KernelRouting<S> {
 
     /// Makes the entry of a flow that the kernel has none for.
     fn no_entry(&mut self, now: Instant, flow: Flow, arrival: u32, rpf: Rpf<'_>) {
-        let (incoming, path) = self.resolve(flow.source, arrival, rpf);
+        let (incoming, path) = self.resolve(flow, arrival, rpf);
         let Some(installed) = self.plan(flow, incoming, path) else {
             return;
         };
@@ -231,12 +238,15 @@ impl<S: RoutingSocket> KernelRouting<S> {
         entry.look_at = now + LOOK_INTERVAL;
         if arrival != incoming {
             entry.wrong = Some(arrival);
+        } else if entry.has_path() {
+            entry.last_packet = Some(now);
         }
         set_negative(&mut entry, now);
         match self.socket.set_entry(flow, installed.parent, installed.outgoing) {
             Ok(()) => {
                 self.counters.installed += 1;
                 self.entries.insert(flow, entry);
+                self.tell_first(now, flow, arrival);
             }
             Err(error) => self.give_up(flow, error),
         }
@@ -253,19 +263,22 @@ impl<S: RoutingSocket> KernelRouting<S> {
         }
         if matches!(rpf, Rpf::Arrival) {
             self.lead(now, flow, arrival, Path::Arrival);
-        } else if entry.wrong != Some(arrival) {
+            return;
+        }
+        if entry.wrong != Some(arrival) {
             if entry.wrong.is_some() {
                 self.settle(now, flow);
             }
             self.entries.update(flow, |entry| entry.wrong = Some(arrival));
         }
+        self.tell_wrong(flow, arrival);
     }
 
     /// Which slot packets must arrive on, given where one did.
-    fn resolve(&self, source: Ipv4Addr, arrival: u32, rpf: Rpf<'_>) -> (u32, Path) {
+    fn resolve(&self, flow: Flow, arrival: u32, rpf: Rpf<'_>) -> (u32, Path) {
         match rpf {
             Rpf::Arrival => (arrival, Path::Arrival),
-            Rpf::Lookup(lookup) => match lookup(source) {
+            Rpf::Lookup(lookup) => match lookup(flow) {
                 Some(slot) if self.vifs.of(slot).is_some() => (slot, Path::Routed),
                 _ => (arrival, Path::None),
             },
@@ -286,16 +299,33 @@ impl<S: RoutingSocket> KernelRouting<S> {
         })
     }
 
-    /// Brings the entries up to date that a route may concern.
-    fn route_changed(&mut self, now: Instant, group: Ipv4Addr, source: Option<Ipv4Addr>) {
-        match source {
-            Some(source) => self.refresh(now, Flow { group, source }),
-            None => {
-                for flow in self.entries.flows_of(group) {
-                    self.refresh(now, flow);
-                }
+    /// Brings the entries up to date that a route may concern. `changed` where the route itself is another one.
+    fn follow_route(
+        &mut self,
+        now: Instant,
+        group: Ipv4Addr,
+        source: Option<Ipv4Addr>,
+        changed: bool,
+        rpf: Rpf<'_>,
+    ) {
+        let flows = source.map_or_else(
+            || self.entries.flows_of(group),
+            |source| vec![Flow { group, source }],
+        );
+        for flow in flows {
+            if self.lead_by(now, flow, rpf) || changed {
+                self.watch(now, flow);
             }
         }
+    }
+
+    /// Leads the packets of a flow that has an entry as `rpf` and the routes say. Returns whether that was a change.
+    fn lead_by(&mut self, now: Instant, flow: Flow, rpf: Rpf<'_>) -> bool {
+        let Some(entry) = self.entries.get(flow) else {
+            return false;
+        };
+        let (incoming, path) = self.resolve(flow, entry.incoming, rpf);
+        self.lead(now, flow, incoming, path)
     }
 
     /// Brings the entry of a flow up to date with routes and virtual interfaces.
@@ -305,17 +335,18 @@ impl<S: RoutingSocket> KernelRouting<S> {
         }
     }
 
-    /// Makes the packets of a flow that has an entry arrive on `incoming` and leave where they are wanted.
-    fn lead(&mut self, now: Instant, flow: Flow, incoming: u32, path: Path) {
+    /// Makes the packets of a flow that has an entry arrive on `incoming` and leave where they are wanted. Returns
+    /// whether they did not so far.
+    fn lead(&mut self, now: Instant, flow: Flow, incoming: u32, path: Path) -> bool {
         let Some(entry) = self.entries.get(flow) else {
-            return;
+            return false;
         };
         let Some(installed) = self.plan(flow, incoming, path) else {
             self.remove(now, flow);
-            return;
+            return true;
         };
         if (entry.incoming, entry.path, entry.installed) == (incoming, path, installed) {
-            return;
+            return false;
         }
         // What was counted so far was counted for what the entry was so far.
         self.settle(now, flow);
@@ -326,7 +357,7 @@ impl<S: RoutingSocket> KernelRouting<S> {
             && let Err(error) = self.socket.set_entry(flow, installed.parent, installed.outgoing)
         {
             self.give_up(flow, error);
-            return;
+            return true;
         }
         self.entries.update(flow, |entry| {
             if entry.incoming != incoming {
@@ -338,6 +369,7 @@ impl<S: RoutingSocket> KernelRouting<S> {
             entry.installed = installed;
             set_negative(entry, now);
         });
+        true
     }
 
     /// Removes an entry. With the next packet of its flow the kernel asks again.
@@ -375,8 +407,8 @@ impl<S: RoutingSocket> KernelRouting<S> {
     }
 }
 
-/// Whether the kernel may have an entry for these addresses. It forwards nothing of 224.0.0.0/24, and a source of 0.0.0.0
-/// would make an entry for all sources.
+/// Whether the kernel may have an entry for these addresses. It forwards nothing of 224.0.0.0/24, and a source of
+/// 0.0.0.0 would make an entry for all sources.
 fn is_flow(flow: Flow) -> bool {
     let Flow { group, source } = flow;
     let [a, b, c, _] = group.octets();

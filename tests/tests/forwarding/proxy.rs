@@ -110,6 +110,17 @@ fn downstream_and_upstream(datapath: Datapath) {
     proxy.assert_from(1, GROUP, host(1), &[2]);
     proxy.assert_from(3, GROUP, host(3), &[1, 2]);
     proxy.assert_from(1, [239, 9, 9, 9].into(), host(1), &[]);
+    // Each source comes from where the routing table has it, and goes to the others.
+    for (source, incoming, outgoing) in [
+        ("10.0.0.2", "wan0", &["lan1", "lan2"][..]),
+        ("192.0.2.1", "wan0", &["lan1", "lan2"]),
+        ("10.1.1.2", "lan1", &["lan2", "wan0"]),
+        ("10.1.3.2", "lan3", &["lan1", "lan2", "wan0"]),
+    ] {
+        let route = igmpd.route(source, GROUP).expect("a source that has sent");
+        assert_eq!(route.incoming_interface.as_deref(), Some(incoming), "{route:?}");
+        assert_eq!(route.outgoing_interface, outgoing, "{route:?}");
+    }
     // Nothing comes back from where it was sent to.
     let strange = |frame: &tests::stream::Frame| frame.source() == SOURCE;
     assert_eq!(proxy.upstream.count(strange), 0);

@@ -128,12 +128,14 @@ impl Engine {
 
     pub(crate) fn route(&self, group: Ipv4Addr, source: Option<Ipv4Addr>, outgoing: &[u32]) {
         let now = self.now();
-        lock(&self.state).routing.set_route(now, group, source, outgoing);
+        let State { routing, ways } = &mut *lock(&self.state);
+        with_rpf(ways, |rpf| routing.set_route(now, group, source, outgoing, rpf));
     }
 
     pub(crate) fn remove_route(&self, group: Ipv4Addr, source: Option<Ipv4Addr>) {
         let now = self.now();
-        lock(&self.state).routing.remove_route(now, group, source);
+        let State { routing, ways } = &mut *lock(&self.state);
+        with_rpf(ways, |rpf| routing.remove_route(now, group, source, rpf));
     }
 
     /// From now on this interface leads to a network.
@@ -242,8 +244,8 @@ fn answer(state: &Mutex<State>, began: time::Instant, stop: &AtomicBool) {
 
 fn with_rpf<T>(ways: &Ways, work: impl FnOnce(Rpf<'_>) -> T) -> T {
     match ways {
-        Some(ways) => work(Rpf::Lookup(&|source| {
-            let [a, b, c, _] = source.octets();
+        Some(ways) => work(Rpf::Lookup(&|flow| {
+            let [a, b, c, _] = flow.source.octets();
             ways.get(&[a, b, c]).copied()
         })),
         None => work(Rpf::Arrival),

@@ -12,6 +12,7 @@ mod chain;
 mod engines;
 mod floods;
 mod hostile;
+mod kernel;
 mod lan;
 mod links;
 mod neighbors;

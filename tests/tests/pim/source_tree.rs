@@ -87,8 +87,14 @@ impl Triangle {
 
     #[track_caller]
     fn igmpd(&self, spt_switchover: &str) -> Igmpd {
+        self.igmpd_with("", &["rp0", "first0", "lan1"], spt_switchover)
+    }
+
+    /// The same with these keys before all tables, and XDP on these interfaces.
+    #[track_caller]
+    pub(crate) fn igmpd_with(&self, keys: &str, xdp: &[&str], spt_switchover: &str) -> Igmpd {
         let config = format!(
-            "{}
+            "{keys}{}
 [interfaces.rp0.pim]
 hello-interval = 1
 [interfaces.first0.pim]
@@ -98,12 +104,7 @@ igmp = {{}}
 ",
             defaults(spt_switchover)
         );
-        let igmpd = Igmpd::start_on(
-            &self.topology.network,
-            &self.router,
-            &["rp0", "first0", "lan1"],
-            &config,
-        );
+        let igmpd = Igmpd::start_on(&self.topology.network, &self.router, xdp, &config);
         igmpd.wait_neighbors("rp0", PATIENCE, &[RP_CORE]);
         igmpd.wait_neighbors("first0", PATIENCE, &[FIRST_CORE]);
         self.rp

@@ -14,7 +14,7 @@ const LEAVE: Duration = Duration::from_secs(8);
 
 #[test]
 fn before_frr() {
-    let mut scene = Scene::new(2, 2, false, "");
+    let mut scene = Scene::new(2, 2, false, QUICK);
     let frr = scene.frr();
     scene.receiver(1).join(GROUP);
     scene.receiver(2).join_source(SSM_GROUP, SOURCE);
@@ -41,7 +41,7 @@ fn before_frr() {
 
 #[test]
 fn before_igmpd() {
-    let scene = Scene::new(2, 1, true, "");
+    let scene = Scene::new(2, 1, true, QUICK);
     let config = format!("{QUICK}\n[interfaces.src0]\n[interfaces.down0]\nigmp = {{}}\n");
     let upstream = Igmpd::start_on(
         &scene.topology.network,

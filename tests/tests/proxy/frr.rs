@@ -7,7 +7,7 @@ use tests::{Frr, PATIENCE, stream::Stream, wait_for};
 
 use crate::{
     common::{GROUP, SSM_GROUP},
-    scene::{SOURCE, Scene, wishes},
+    scene::{QUICK, SOURCE, Scene, wishes},
 };
 
 const V2_GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 2);
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(12);
 
 #[test]
 fn hosts_of_all_versions() {
-    let scene = Scene::new(1, 3, false, "");
+    let scene = Scene::new(1, 3, false, QUICK);
     let frr = scene.frr();
     scene.stations[1].host.force_version(2);
     scene.stations[2].host.force_version(1);
@@ -82,7 +82,7 @@ fn hosts_of_all_versions() {
 
 /// A scene with a member of each kind on the one network, whose data flows.
 fn flowing() -> (Scene, Frr, [Stream; 2]) {
-    let scene = Scene::new(1, 1, false, "");
+    let scene = Scene::new(1, 1, false, QUICK);
     let frr = scene.frr();
     scene.receiver(1).join(GROUP);
     scene.receiver(1).join_source(SSM_GROUP, SOURCE);
@@ -176,4 +176,19 @@ fn igmpd_restarts() {
         }
     });
     assert_flowing(&scene, &frr, &streams);
+}
+
+/// The kernel's multicast routing carries the data, and queries are heard all the same.
+#[test]
+fn through_the_kernels_routing() {
+    let scene = Scene::new(1, 1, false, &format!("forwarding = \"kernel\"\n{QUICK}"));
+    let frr = scene.frr();
+    scene.receiver(1).join(GROUP);
+    scene.receiver(1).join_source(SSM_GROUP, SOURCE);
+    let streams = [scene.stream(GROUP), scene.stream(SSM_GROUP)];
+    assert_flowing(&scene, &frr, &streams);
+    scene.receiver(1).leave(GROUP);
+    frr.wait_wishes("down0", LEAVE, &wishes(&[(SSM_GROUP, &[SOURCE])]));
+    scene.wait_dry(1, &streams[0], LEAVE);
+    scene.wait_flow(1, &streams[1]);
 }

@@ -205,3 +205,33 @@ fn a_flood_of_queries() {
     let answers = answers.iter().filter(|record| record.kind == IS_EX).count();
     assert!(answers <= 200, "{answers} answers to 20,000 questions and more");
 }
+
+/// Queriers that take turns fill neither the log nor the list of events.
+#[test]
+fn queriers_that_take_turns() {
+    let proxy = Proxied::new(1);
+    let monitor = proxy.igmpd.monitor();
+    let began = std::time::Instant::now();
+    let last = Ipv4Addr::new(10, 0, 0, 99);
+    for turn in 0..500 {
+        let querier = [10, 0, 0, 2 + turn as u8 % 2];
+        proxy
+            .upstream
+            .raw
+            .send(&Packet::general_query(querier, 1, 2, 125));
+    }
+    proxy.upstream.raw.send(&Packet::general_query(last, 1, 2, 125));
+    monitor.wait_for("the last of them", PATIENCE, |event| {
+        event.event == "querier-changed" && event.reporter == Some(last)
+    });
+    let changes = monitor.count(|event| event.event == "querier-changed");
+    // Looked at once a second.
+    let most = began.elapsed().as_secs() as usize + 2;
+    assert!(changes <= most, "{changes} events, {most} at most");
+    let log = proxy.igmpd.log();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("upstream querier"))
+        .count();
+    assert!(lines <= 1, "{log}");
+}

@@ -4,9 +4,12 @@ use std::net::Ipv4Addr;
 
 use nix::sys::signal::Signal;
 use tests::{
-    Igmpd, PATIENCE,
-    packet::{BLOCK, Record, TO_EX, TO_IN},
-    stream::site::{FENCE, IGMP},
+    Igmpd, PATIENCE, Packet,
+    packet::{BLOCK, IS_EX, Record, TO_EX, TO_IN, changed},
+    stream::{
+        Datapath, Site,
+        site::{FENCE, IGMP},
+    },
     wait_for,
 };
 
@@ -160,4 +163,25 @@ fn a_killed_igmpd() {
         .map(|record| record.kind)
         .collect();
     assert!(!kinds.contains(&TO_IN) && !kinds.contains(&BLOCK), "{kinds:?}");
+}
+
+/// The upstream network may be a VLAN without a device, and its querier is heard in it alone.
+#[test]
+fn a_vlan() {
+    let site = Site::new(Datapath::Plain, 1);
+    let watch = Watch::open(site.sender.namespace(), "eth0");
+    let vlan = "[interfaces.\"wan0.7\"]\nparent = \"wan0\"\nvlan = 7\naddress = \"10.7.0.9/24\"\n";
+    let igmpd = site.start_with(&site.config("", &format!("{vlan}{UPSTREAM}")));
+    let own = Ipv4Addr::new(10, 7, 0, 9);
+    watch.wait_record(&Record::new(TO_EX, FENCE, &[]), 2);
+    assert!(watch.said().iter().all(|report| report.source == own));
+    let querier = Ipv4Addr::new(10, 7, 0, 1);
+    watch.mark();
+    // Untagged it is of another network, which this router has no part in.
+    watch.raw.send(&Packet::general_query([10, 0, 0, 2], 1, 2, 125));
+    let tagged = changed(Packet::general_query(querier, 1, 2, 125), |it| it.vlans = vec![7]);
+    watch.raw.send(&tagged);
+    watch.wait_record(&Record::new(IS_EX, FENCE, &[]), 1);
+    assert_eq!(igmpd.proxy("wan0.7").querier, Some(querier));
+    assert_eq!(watch.said().len(), 1);
 }

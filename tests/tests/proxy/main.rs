@@ -8,4 +8,5 @@ mod links;
 mod older;
 mod queries;
 mod reports;
+mod scale;
 mod scene;

@@ -50,10 +50,10 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Makes the network, with this many proxies and hosts, and starts the proxies. The upstream router runs nothing yet;
+    /// Makes the network, with this many proxies and hosts, and starts the proxies with this `[igmp]` table. The upstream router runs nothing yet;
     /// what it sends is judged as well where it `is_ours`.
     #[track_caller]
-    pub(crate) fn new(depth: u8, hosts: u8, is_ours: bool, top: &str) -> Self {
+    pub(crate) fn new(depth: u8, hosts: u8, is_ours: bool, igmp: &str) -> Self {
         let mut topology = Topology::new();
         let upstream = if is_ours {
             topology.router("upstream")
@@ -92,7 +92,7 @@ impl Scene {
             topology,
         };
         for index in 0..scene.proxies.len() {
-            let config = scene.config(index, top);
+            let config = scene.config(index, igmp);
             let agent = Igmpd::start_on(&scene.topology.network, &scene.proxies[index], &["wan0"], &config);
             scene.agents.push(agent);
         }
@@ -100,8 +100,8 @@ impl Scene {
     }
 
     /// The configuration of a proxy.
-    fn config(&self, index: usize, top: &str) -> String {
-        let mut text = format!("{top}{QUICK}\n[interfaces.wan0]\nproxy-upstream = true\n");
+    fn config(&self, index: usize, igmp: &str) -> String {
+        let mut text = format!("{igmp}\n[interfaces.wan0]\nproxy-upstream = true\n");
         if index + 1 < self.proxies.len() {
             text.push_str("[interfaces.down0]\nigmp = {}\n");
         } else {

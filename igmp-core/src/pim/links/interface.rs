@@ -8,6 +8,7 @@ use super::{
         PimRefusals, PimWarning, context::Context,
     },
     LinkChange,
+    churn::Churn,
     election::{Candidate, designated_router},
     hello::{self, Greeting},
     lan_delay::{self, LanDelay},
@@ -53,6 +54,7 @@ pub(super) struct Running {
     /// The Designated Router that operators were told of.
     told_dr: Option<Ipv4Addr>,
     pub(super) lan_delay: LanDelay,
+    churn: Churn,
     too_many: Pause,
     conflict: Pause,
 }
@@ -114,6 +116,7 @@ impl Interface {
             dr: None,
             told_dr: None,
             lan_delay: LanDelay::new(lan_delay::own(&config), core::iter::empty()),
+            churn: Churn::default(),
             too_many: Pause::default(),
             conflict: Pause::default(),
         });
@@ -205,6 +208,10 @@ impl Interface {
         let Some(pim) = &mut self.pim else {
             return;
         };
+        if pim.neighbors.is_changed_by(sender, hello) && !pim.churn.allows(cx.now) {
+            refusals.limit += 1;
+            return;
+        }
         if hello.hold_time == Some(0) {
             self.forget(sender, NeighborDownReason::Goodbye, changes, cx);
             return;

@@ -11,6 +11,7 @@
 //! A neighbour is known by the source address of its Hellos. It need not lie in a network of the interface: RFC 7761
 //! does not ask for it, and on links without numbers of their own it does not.
 
+mod churn;
 mod election;
 mod hello;
 mod interface;

@@ -82,6 +82,20 @@ impl Neighbors {
         self.by_secondary.get(&address).copied()
     }
 
+    /// Whether a Hello says anything else than what is known of its sender.
+    pub(super) fn is_changed_by(&self, address: Ipv4Addr, hello: &Hello) -> bool {
+        let Some(known) = self.by_address.get(&address) else {
+            return hello.hold_time != Some(0);
+        };
+        let mut secondary_addresses = listed(address, hello);
+        secondary_addresses.truncate(MAX_SECONDARY_ADDRESSES);
+        hello.hold_time == Some(0)
+            || hello.generation_id != known.generation_id
+            || hello.dr_priority != known.dr_priority
+            || hello.lan_prune_delay != known.lan_prune_delay
+            || secondary_addresses != known.secondary_addresses
+    }
+
     /// Takes in a Hello that is no goodbye. What was known of its sender is replaced.
     pub(super) fn hear<S>(
         &mut self,
@@ -90,10 +104,7 @@ impl Neighbors {
         hello: &Hello,
         cx: &mut Context<'_, S>,
     ) -> Heard {
-        let mut secondary_addresses: Vec<Ipv4Addr> = hello.secondary_addresses.clone();
-        secondary_addresses.retain(|&secondary| secondary != address);
-        secondary_addresses.sort_unstable();
-        secondary_addresses.dedup();
+        let mut secondary_addresses = listed(address, hello);
         let refused = secondary_addresses.len().saturating_sub(MAX_SECONDARY_ADDRESSES);
         secondary_addresses.truncate(MAX_SECONDARY_ADDRESSES);
 
@@ -232,4 +243,13 @@ impl Neighbors {
                 up_time: now.since(neighbor.since),
             })
     }
+}
+
+/// The other addresses that a Hello lists, ascending and each once.
+fn listed(address: Ipv4Addr, hello: &Hello) -> Vec<Ipv4Addr> {
+    let mut listed = hello.secondary_addresses.clone();
+    listed.retain(|&secondary| secondary != address);
+    listed.sort_unstable();
+    listed.dedup();
+    listed
 }

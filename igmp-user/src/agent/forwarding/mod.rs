@@ -9,9 +9,11 @@
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
 //! | `sources` | from which interface packets of a source are accepted |
 //! | `ports` | which interfaces packets can leave through |
+//! | `activity` | when sources were last active |
 //! | `flows` | what sources sent, and those that have gone silent |
 //! | `show` | routes for operators |
 
+mod activity;
 mod earlier;
 mod flows;
 mod maker;
@@ -39,18 +41,19 @@ use igmp_wire::{
 use tokio::sync::mpsc;
 use tracing::warn;
 
+pub(super) use self::{activity::Activity, sources::Ways, table::Incoming};
 use self::{
     mrouting::KernelForwarding,
     sources::{Sources, Told},
     table::RouteId,
     xdp::XdpForwarding,
 };
-pub(super) use self::{sources::Ways, table::Incoming};
 use super::{Agent, clock, translate};
 use crate::{
     api::MonitorEventKind,
     config::{self, Config},
-    kernel::Kernel,
+    kernel::{Flows, Kernel},
+    mroute::Flow,
     netlink::{LocalGroups, NoAnswer, RouteAsker, RouteTable},
 };
 
@@ -126,6 +129,16 @@ impl Forwarding {
         &self.table
     }
 
+    /// The same, and when sources were last active. `flows` are those of the programs in the kernel.
+    pub(super) fn table_and_activity(&mut self, flows: Flows) -> (&RouteTable, Activity<'_>) {
+        let activity = match &mut self.engine {
+            Engine::None => Activity::Unknown,
+            Engine::Xdp(_) => Activity::Xdp(flows),
+            Engine::Kernel(kernel) => Activity::Kernel(kernel),
+        };
+        (&self.table, activity)
+    }
+
     /// The routes that are in force.
     pub(super) fn route_ids(&self) -> Vec<RouteId> {
         match &self.engine {
@@ -134,7 +147,8 @@ impl Forwarding {
                 .from((Ipv4Addr::UNSPECIFIED, None))
                 .map(|(id, _)| id)
                 .collect(),
-            Engine::None | Engine::Kernel(_) => Vec::new(),
+            Engine::Kernel(kernel) => kernel.routes.keys().copied().collect(),
+            Engine::None => Vec::new(),
         }
     }
 
@@ -163,8 +177,10 @@ impl Forwarding {
 
     /// Where packets have to come in that the route of a source carries, or that of its group where it has none.
     fn incoming(&self, (group, source): RouteId) -> Incoming {
-        let Engine::Xdp(xdp) = &self.engine else {
-            return Incoming::Rpf;
+        let xdp = match &self.engine {
+            Engine::None => return Incoming::Rpf,
+            Engine::Xdp(xdp) => xdp,
+            Engine::Kernel(kernel) => return kernel.incoming((group, source)),
         };
         let route = xdp
             .table
@@ -193,10 +209,15 @@ impl Agent {
         reason: Reason,
     ) {
         let slots: Vec<u32> = outgoing.iter().map(|interface| interface.0).collect();
-        let added = match &mut self.forwarding.engine {
+        let Forwarding { engine, sources, .. } = &mut self.forwarding;
+        let added = match engine {
             Engine::None => false,
             Engine::Xdp(xdp) => xdp.set_route(&mut self.kernel, now, (group, source), incoming, &slots),
-            Engine::Kernel(kernel) => kernel.set_route(now, (group, source), slots),
+            Engine::Kernel(kernel) => {
+                let (added, unlocated) = kernel.set_route(now, (group, source), incoming, slots, sources);
+                self.ask_for(unlocated);
+                added
+            }
         };
         if added {
             let incoming = self.incoming_of((group, source)).unwrap_or_default();
@@ -214,10 +235,15 @@ impl Agent {
     ) {
         // Afterwards nobody knows.
         let incoming = self.incoming_of((group, source)).unwrap_or_default().to_owned();
-        let removed = match &mut self.forwarding.engine {
+        let Forwarding { engine, sources, .. } = &mut self.forwarding;
+        let removed = match engine {
             Engine::None => false,
             Engine::Xdp(xdp) => xdp.remove_route(&mut self.kernel, now, (group, source)),
-            Engine::Kernel(kernel) => kernel.remove_route(now, (group, source)),
+            Engine::Kernel(kernel) => {
+                let (removed, unlocated) = kernel.remove_route(now, (group, source), sources);
+                self.ask_for(unlocated);
+                removed
+            }
         };
         if removed {
             self.publish_route(MonitorEventKind::RouteRemoved, &incoming, (group, source), reason);
@@ -226,8 +252,10 @@ impl Agent {
 
     /// Has packets told that PIM acts on, or not. It counts from the next commit of routes on.
     pub(super) fn set_forwarding_signals(&mut self, on: bool) {
-        if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
-            xdp.set_signals(on);
+        match &mut self.forwarding.engine {
+            Engine::None => {}
+            Engine::Xdp(xdp) => xdp.set_signals(on),
+            Engine::Kernel(kernel) => kernel.set_signals(clock::now(), on),
         }
     }
 
@@ -358,8 +386,21 @@ impl Agent {
             return true;
         };
         let (done, unlocated) = kernel.receive(clock::now(), &self.forwarding.sources);
+        let packets = kernel.take_packets();
         self.ask_for(unlocated);
+        self.tell_pim_of_packets(packets);
         done
+    }
+
+    /// Tells PIM of packets that the kernel's multicast routing has told of.
+    fn tell_pim_of_packets(&mut self, packets: Vec<(u32, Flow)>) {
+        if packets.is_empty() {
+            return;
+        }
+        for (slot, Flow { group, source }) in packets {
+            self.pim_packet(slot, source, group);
+        }
+        self.run_pim();
     }
 
     /// Serves what is due.
@@ -368,7 +409,9 @@ impl Agent {
             return;
         };
         let unlocated = kernel.serve(now, &self.forwarding.sources);
+        let packets = kernel.take_packets();
         self.ask_for(unlocated);
+        self.tell_pim_of_packets(packets);
     }
 
     /// Brings forwarding to what interfaces are like now.
@@ -391,7 +434,10 @@ impl Agent {
                 }
             }
             Engine::Kernel(kernel) => {
-                kernel.set_interfaces(now, &vifs, ports.into_keys().collect(), upstream);
+                let ports = ports.into_keys().collect();
+                let sources = &self.forwarding.sources;
+                let unlocated = kernel.set_interfaces(now, &vifs, ports, upstream, sources);
+                self.ask_for(unlocated);
             }
         }
         self.locate_sources();
@@ -471,14 +517,12 @@ impl Agent {
             Incoming::Slot(slot) => return self.slots.owner(slot),
             Incoming::Nowhere => return None,
         }
-        if let Some(upstream) = self.upstream() {
-            return match source {
-                None => self.slots.owner(upstream),
-                Some(_) => None,
-            };
-        }
-        let slot = self.forwarding.sources.towards(source?);
-        (slot < INCOMING_NONE).then(|| self.slots.owner(slot)).flatten()
+        let towards = source.map(|source| self.forwarding.sources.towards(source));
+        let known = towards.filter(|&slot| slot < INCOMING_NONE);
+        // A proxy accepts packets anywhere. In the tree that it is part of, what is in no network behind it comes from
+        // upstream.
+        let slot = known.or_else(|| self.upstream())?;
+        self.slots.owner(slot)
     }
 
     /// The groups that sockets of the router have joined, by slot.

@@ -12,7 +12,10 @@ use igmp_core::Instant;
 use igmp_wire::abi::{INCOMING_ASK, INCOMING_NONE};
 use tracing::error;
 
-use super::{sources::Sources, table::RouteId};
+use super::{
+    sources::Sources,
+    table::{Incoming, RouteId},
+};
 use crate::{
     agent::throttle::Throttle,
     mroute::{
@@ -23,6 +26,8 @@ use crate::{
 /// A route as the core told it.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
+    /// Where its packets have to come in.
+    pub(super) incoming: Incoming,
     /// The slots with members.
     pub(super) outgoing: Vec<u32>,
     /// Since when there is such a route.
@@ -31,7 +36,7 @@ pub(super) struct Told {
 
 /// The kernel's multicast routing, and what it was told.
 #[derive(Debug)]
-pub(super) struct KernelForwarding {
+pub(in crate::agent) struct KernelForwarding {
     routing: KernelRouting<MrouteSocket>,
     pub(super) routes: BTreeMap<RouteId, Told>,
     /// The slots that packets can leave through.
@@ -64,30 +69,74 @@ impl KernelForwarding {
         self.routing.socket().as_fd().try_clone_to_owned()
     }
 
-    /// Sets a route. Returns whether there was none before.
-    pub(super) fn set_route(&mut self, now: Instant, id: RouteId, outgoing: Vec<u32>) -> bool {
+    /// Sets a route. Returns whether there was none before, and sources for which the kernel's routing table is to be
+    /// asked.
+    pub(super) fn set_route(
+        &mut self,
+        now: Instant,
+        id: RouteId,
+        incoming: Incoming,
+        outgoing: Vec<u32>,
+        sources: &Sources,
+    ) -> (bool, BTreeSet<Ipv4Addr>) {
         let usable = self.usable(&outgoing);
-        self.routing.set_route(now, id.0, id.1, &usable);
         let since = self.routes.get(&id).map_or(now, |told| told.since);
+        let told = Told {
+            incoming,
+            outgoing,
+            since,
+        };
+        let is_new = self.routes.insert(id, told).is_none();
+        let unlocated = self
+            .with_rpf(sources, |routing, rpf| {
+                routing.set_route(now, id.0, id.1, &usable, rpf);
+            })
+            .1;
         self.report(now);
-        self.routes.insert(id, Told { outgoing, since }).is_none()
+        (is_new, unlocated)
     }
 
-    /// Removes a route. Returns whether there was one.
-    pub(super) fn remove_route(&mut self, now: Instant, id: RouteId) -> bool {
-        self.routing.remove_route(now, id.0, id.1);
+    /// Removes a route. Returns whether there was one, and sources for which the kernel's routing table is to be asked.
+    pub(super) fn remove_route(
+        &mut self,
+        now: Instant,
+        id: RouteId,
+        sources: &Sources,
+    ) -> (bool, BTreeSet<Ipv4Addr>) {
+        let was_there = self.routes.remove(&id).is_some();
+        let unlocated = self
+            .with_rpf(sources, |routing, rpf| routing.remove_route(now, id.0, id.1, rpf))
+            .1;
         self.report(now);
-        self.routes.remove(&id).is_some()
+        (was_there, unlocated)
     }
 
-    /// Takes in the interfaces, those of them that packets can leave through, and the upstream interface of a proxy.
+    /// Has packets noted that PIM acts on, or not.
+    pub(super) fn set_signals(&mut self, now: Instant, on: bool) {
+        self.routing.set_signals(now, on);
+    }
+
+    /// Packets that PIM acts on, as their slots and flows, since the last call.
+    pub(super) fn take_packets(&mut self) -> Vec<(u32, Flow)> {
+        self.routing.take_packets()
+    }
+
+    /// When the last packet of a source was noticed, see [`KernelRouting::last_packet`].
+    pub(super) fn last_packet(&mut self, now: Instant, group: Ipv4Addr, source: Ipv4Addr) -> Option<Instant> {
+        self.routing.last_packet(now, Flow { group, source })
+    }
+
+    /// Takes in the interfaces, those of them that packets can leave through, and the upstream interface of a proxy. Returns
+    /// sources for which the kernel's routing table is to be asked.
     pub(super) fn set_interfaces(
         &mut self,
         now: Instant,
         vifs: &BTreeMap<u32, VifWanted>,
         ports: BTreeSet<u32>,
         upstream: Option<u32>,
-    ) {
+        sources: &Sources,
+    ) -> BTreeSet<Ipv4Addr> {
+        let mut unlocated = BTreeSet::new();
         for error in self.routing.set_interfaces(now, vifs) {
             error!("{error}");
         }
@@ -101,11 +150,16 @@ impl KernelForwarding {
                 .iter()
                 .map(|(&id, told)| (id, self.usable(&told.outgoing)))
                 .collect();
-            for ((group, source), usable) in routes {
-                self.routing.set_route(now, group, source, &usable);
-            }
+            unlocated = self
+                .with_rpf(sources, |routing, rpf| {
+                    for ((group, source), usable) in routes {
+                        routing.set_route(now, group, source, &usable, rpf);
+                    }
+                })
+                .1;
         }
         self.report(now);
+        unlocated
     }
 
     /// The ways to sources have changed. Returns sources for which the kernel is to be asked.
@@ -161,6 +215,11 @@ impl KernelForwarding {
         self.routing.read_counters(now);
     }
 
+    /// Where packets have to come in that the route of a source carries, or that of its group where it has none.
+    pub(super) fn incoming(&self, id: RouteId) -> Incoming {
+        incoming(&self.routes, id)
+    }
+
     /// The slots that packets of a route leave through.
     pub(super) fn usable(&self, outgoing: &[u32]) -> Vec<u32> {
         let slots: BTreeSet<u32> = outgoing.iter().copied().chain(self.upstream).collect();
@@ -177,14 +236,19 @@ impl KernelForwarding {
             return (work(&mut self.routing, Rpf::Arrival), BTreeSet::new());
         }
         let unlocated = RefCell::new(BTreeSet::new());
-        let towards = |source: Ipv4Addr| match sources.towards(source) {
-            INCOMING_ASK => {
-                unlocated.borrow_mut().insert(source);
-                None
-            }
-            slot => (slot < INCOMING_NONE).then_some(slot),
+        let Self { routing, routes, .. } = self;
+        let towards = |Flow { group, source }: Flow| match incoming(routes, (group, Some(source))) {
+            Incoming::Slot(slot) => Some(slot),
+            Incoming::Nowhere => None,
+            Incoming::Rpf => match sources.towards(source) {
+                INCOMING_ASK => {
+                    unlocated.borrow_mut().insert(source);
+                    None
+                }
+                slot => (slot < INCOMING_NONE).then_some(slot),
+            },
         };
-        let outcome = work(&mut self.routing, Rpf::Lookup(&towards));
+        let outcome = work(routing, Rpf::Lookup(&towards));
         (outcome, unlocated.into_inner())
     }
 
@@ -195,4 +259,11 @@ impl KernelForwarding {
             error!(count, "the kernel's multicast routing does not follow: {error}");
         }
     }
+}
+
+fn incoming(routes: &BTreeMap<RouteId, Told>, (group, source): RouteId) -> Incoming {
+    let route = routes
+        .get(&(group, source))
+        .or_else(|| routes.get(&(group, None)));
+    route.map(|told| told.incoming).unwrap_or_default()
 }

@@ -206,10 +206,11 @@ impl Agent {
         if !running.events.is_empty() {
             let now = clock::now();
             let events = std::mem::take(&mut running.events);
+            let (table, activity) = self.forwarding.table_and_activity(self.kernel.flows());
             let mut around = Around {
                 places: &running.places,
-                table: self.forwarding.table(),
-                flows: &self.kernel.flows(),
+                table,
+                activity,
             };
             running
                 .core
@@ -227,10 +228,11 @@ impl Agent {
             return;
         };
         if running.core.poll_timeout().is_some_and(|due| due <= now) {
+            let (table, activity) = self.forwarding.table_and_activity(self.kernel.flows());
             let mut around = Around {
                 places: &running.places,
-                table: self.forwarding.table(),
-                flows: &self.kernel.flows(),
+                table,
+                activity,
             };
             running
                 .core

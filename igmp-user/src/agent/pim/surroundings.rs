@@ -6,11 +6,9 @@ use igmp_core::{
     Instant, InterfaceId,
     pim::{Surroundings, Towards, Way},
 };
-use igmp_wire::abi::RouteKey;
 
 use crate::{
-    agent::forwarding::Ways,
-    kernel::Flows,
+    agent::forwarding::{Activity, Ways},
     netlink::{Route, RouteTable},
 };
 
@@ -76,8 +74,8 @@ pub(super) struct Around<'a> {
     pub(super) places: &'a Places,
     /// The kernel's routes.
     pub(super) table: &'a RouteTable,
-    /// The sources of data that the programs in the kernel know.
-    pub(super) flows: &'a Flows,
+    /// When sources were last active.
+    pub(super) activity: Activity<'a>,
 }
 
 impl Surroundings for Around<'_> {
@@ -86,12 +84,7 @@ impl Surroundings for Around<'_> {
     }
 
     fn last_packet(&mut self, group: Ipv4Addr, source: Ipv4Addr) -> Option<Instant> {
-        let key = RouteKey {
-            group: group.to_bits(),
-            source: source.to_bits(),
-        };
-        let flow = self.flows.get(key)?;
-        Some(Instant::from_nanos(flow.last_packet))
+        self.activity.last_packet(group, source)
     }
 }
 

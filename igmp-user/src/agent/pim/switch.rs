@@ -90,10 +90,11 @@ impl Agent {
         let Some(running) = &mut self.pim.running else {
             return;
         };
+        let (table, activity) = self.forwarding.table_and_activity(self.kernel.flows());
         let mut around = Around {
             places: &running.places,
-            table: self.forwarding.table(),
-            flows: &self.kernel.flows(),
+            table,
+            activity,
         };
         let downs = running.links.keys().map(|&slot| PimEvent::InterfaceDown {
             interface: InterfaceId(slot),
@@ -113,10 +114,11 @@ impl Agent {
         let Some(running) = &mut self.pim.running else {
             return;
         };
+        let (table, activity) = self.forwarding.table_and_activity(self.kernel.flows());
         let mut around = Around {
             places: &running.places,
-            table: self.forwarding.table(),
-            flows: &self.kernel.flows(),
+            table,
+            activity,
         };
         running.core.close(now, &mut around, &mut running.actions);
         running

@@ -25,7 +25,7 @@ use self::{
     leaving::Leaving,
     link::{Link, Upstream, Way},
 };
-use super::{Agent, clock, translate};
+use super::{Agent, clock, throttle::Throttle, translate};
 use crate::api::{MonitorEventKind, MonitorReason};
 
 /// What the router side takes for the upstream interface: none that could have members.
@@ -43,6 +43,8 @@ pub(super) struct Proxy {
     number: InterfaceId,
     /// Who queries upstream and in which version, as was last said.
     said: (Option<Ipv4Addr>, u8),
+    /// Messages about that.
+    remarks: Throttle,
     /// What is still to be said where there was an upstream interface.
     leaving: Option<Leaving>,
     /// Room for what is due.
@@ -58,6 +60,7 @@ impl Proxy {
             place: None,
             number: InterfaceId(0),
             said: (None, 3),
+            remarks: Throttle::default(),
             leaving: None,
             due: Vec::new(),
         }
@@ -180,7 +183,6 @@ impl Agent {
         // What was in the ring when the proxy ended is heard by nobody.
         if self.proxy.upstream.is_some() {
             self.proxy.host.handle(now, heard);
-            self.say_querier(now);
         }
         None
     }
@@ -203,8 +205,6 @@ impl Agent {
         }
         due.clear();
         self.proxy.due = due;
-        // An older querier may have been silent for long enough.
-        self.say_querier(now);
     }
 
     fn send_reports(&mut self, now: Instant, name: &str, way: Way, reports: &mut Vec<SendReport>) {
@@ -281,8 +281,9 @@ impl Agent {
         }
     }
 
-    /// Tells operators that another one queries upstream, or in another version.
-    fn say_querier(&mut self, now: Instant) {
+    /// Tells operators that another one queries upstream, or in another version. Who forges queries can have it change with
+    /// each, so it is looked at from time to time only.
+    pub(super) fn say_querier(&mut self, now: Instant) {
         let (Some(upstream), Some(view)) = (&self.proxy.upstream, self.proxy.host.upstream(now)) else {
             return;
         };
@@ -291,12 +292,15 @@ impl Agent {
         if is == was {
             return;
         }
-        info!(
-            interface = upstream.name,
-            querier = view.querier.map(tracing::field::display),
-            version = view.compatibility_mode,
-            "heard the upstream querier"
-        );
+        if let Some(changes) = self.proxy.remarks.note(now, 1) {
+            info!(
+                interface = upstream.name,
+                querier = view.querier.map(tracing::field::display),
+                version = view.compatibility_mode,
+                changes,
+                "heard the upstream querier"
+            );
+        }
         let (querier, _) = is;
         if querier != was.0 {
             let mut event = translate::about_interface(

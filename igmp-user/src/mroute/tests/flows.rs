@@ -23,7 +23,7 @@ fn packets_go_where_members_are() {
     assert_eq!(bench.packet(1, source(1)), [3, 4]);
     assert_eq!(bench.packet(3, source(3)), [4]);
 
-    bench.routing.remove_route(bench.now, GROUP, None);
+    bench.no_route(None);
     assert_eq!(bench.packet(1, source(1)), [0_u32; 0]);
     bench.route(None, &[2]);
     assert_eq!(
@@ -45,7 +45,7 @@ fn the_route_of_a_source_goes_before_that_of_the_group() {
     assert_eq!(bench.packet(1, Ipv4Addr::new(10, 1, 0, 10)), [2, 3]);
     bench.route(Some(source(1)), &[]);
     assert_eq!(bench.packet(1, source(1)), [0_u32; 0], "all members exclude it");
-    bench.routing.remove_route(bench.now, GROUP, Some(source(1)));
+    bench.no_route(Some(source(1)));
     assert_eq!(bench.packet(1, source(1)), [2, 3]);
 }
 
@@ -62,7 +62,8 @@ fn only_what_changes_costs_a_system_call() {
     bench.route(Some(source(1)), &[2]);
     bench.route(None, &[1, 2]);
     let other = Ipv4Addr::new(239, 1, 1, 2);
-    bench.routing.set_route(bench.now, other, None, &[2, 3, 4]);
+    let rpf = Rpf::Lookup(&on_its_network);
+    bench.routing.set_route(bench.now, other, None, &[2, 3, 4], rpf);
     bench.routing.rpf_changed(bench.now, Rpf::Lookup(&on_its_network));
     assert_eq!(bench.kernel().calls, [""; 0]);
 }

@@ -20,7 +20,7 @@ fn negative_entries_make_room_oldest_first() {
     assert_eq!(bench.routing.counters().evicted, 0);
     // What changes and stays negative stays as old as it is.
     bench.now += Duration::from_millis(1);
-    let one_elsewhere = |source| if source == sender(2) { Some(2) } else { Some(1) };
+    let one_elsewhere = |flow: Flow| Some(if flow.source == sender(2) { 2 } else { 1 });
     bench.routing.rpf_changed(bench.now, Rpf::Lookup(&one_elsewhere));
     bench.route(Some(sender(11)), &[2]);
     assert_eq!(bench.packet(1, sender(11)), [2]);
@@ -53,7 +53,7 @@ fn without_negative_entries_new_flows_are_refused() {
     assert_eq!(bench.routing.len(), 3);
 
     // Nobody wants the group any more: all three are negative now.
-    bench.routing.remove_route(bench.now, GROUP, None);
+    bench.no_route(None);
     bench.kernel().expire_unresolved();
     bench.packet(1, sender(6));
     assert_eq!(bench.routing.counters().evicted, 1);

@@ -5,6 +5,7 @@ mod flows;
 mod interfaces;
 mod limits;
 mod model;
+mod signals;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -22,8 +23,8 @@ fn source(slot: u8) -> Ipv4Addr {
 }
 
 /// Sources 10.n.x.x are on the network of slot n.
-fn on_its_network(source: Ipv4Addr) -> Option<u32> {
-    let [net, slot, ..] = source.octets();
+fn on_its_network(flow: Flow) -> Option<u32> {
+    let [net, slot, ..] = flow.source.octets();
     (net == 10).then_some(slot.into())
 }
 
@@ -81,7 +82,19 @@ impl Bench {
     }
 
     fn route(&mut self, source: Option<Ipv4Addr>, outgoing: &[u32]) {
-        self.routing.set_route(self.now, GROUP, source, outgoing);
+        self.route_by(source, outgoing, Rpf::Lookup(&on_its_network));
+    }
+
+    fn route_by(&mut self, source: Option<Ipv4Addr>, outgoing: &[u32], rpf: Rpf<'_>) {
+        self.routing.set_route(self.now, GROUP, source, outgoing, rpf);
+    }
+
+    fn no_route(&mut self, source: Option<Ipv4Addr>) {
+        self.no_route_by(source, Rpf::Lookup(&on_its_network));
+    }
+
+    fn no_route_by(&mut self, source: Option<Ipv4Addr>, rpf: Rpf<'_>) {
+        self.routing.remove_route(self.now, GROUP, source, rpf);
     }
 
     /// A packet of 100 bytes arrives on the interface of a slot. Returns the slots that it leaves on once the engine has

@@ -80,12 +80,14 @@ fn run(seed: u64, room: usize) {
             0 | 1 => {
                 let ports = random.slots();
                 let source = (random.below(2) == 0).then(|| random.source());
-                bench.route(source, &ports);
+                let towards = |flow: Flow| world.towards(flow.source);
+                bench.route_by(source, &ports, Rpf::Lookup(&towards));
                 world.routes.insert(source, ports);
             }
             2 => {
                 let source = (random.below(3) != 0).then(|| random.source());
-                bench.routing.remove_route(bench.now, GROUP, source);
+                let towards = |flow: Flow| world.towards(flow.source);
+                bench.no_route_by(source, Rpf::Lookup(&towards));
                 world.routes.remove(&source);
             }
             3 => {
@@ -103,7 +105,7 @@ fn run(seed: u64, room: usize) {
             }
             4 => {
                 world.turn = random.below(7) as u32;
-                let towards = |source| world.towards(source);
+                let towards = |flow: Flow| world.towards(flow.source);
                 bench.routing.rpf_changed(bench.now, Rpf::Lookup(&towards));
             }
             5 => bench.pass(Duration::from_secs(random.below(400))),
@@ -113,7 +115,7 @@ fn run(seed: u64, room: usize) {
             let source = random.source();
             let right = world.towards(source).filter(|_| random.below(2) == 0);
             let arrival = right.unwrap_or_else(|| random.slot());
-            let towards = |source| world.towards(source);
+            let towards = |flow: Flow| world.towards(flow.source);
             let left = bench.packet_by(arrival, source, Rpf::Lookup(&towards));
             let expected = world.expected(arrival, source);
             // Without room for it a flow waits in the kernel.

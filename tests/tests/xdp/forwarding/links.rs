@@ -16,7 +16,7 @@ use tests::{
     stream::{Frame, Tap, site::ethtool},
 };
 
-use super::bench::{Bench, PORTS, after_hop, forwarding_config};
+use super::bench::{Bench, MTU, PORTS, after_hop, forwarding_config};
 use crate::harness::SLOT;
 
 /// The router's interfaces: that under test, and one for each of [`PORTS`].
