@@ -10,7 +10,8 @@ use tests::{
 };
 
 use crate::chain::{
-    GROUP, PEER, ROUTER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, wait_arrived, within,
+    GROUP, PEER, ROUTER, RP, SOURCE, SSM, defaults, frr_defaults, frr_interface, wait_arrived, wait_seen,
+    within,
 };
 
 /// The router's address towards the FRR below.
@@ -29,8 +30,11 @@ struct Transit {
     station: Station,
     above: Frr,
     below: Frr,
-    /// The link to the FRR above.
+    /// The link to the FRR above. With the Prune(S,G) before the Prune(*,G), whoever sends them, FRR 8.4 forgets to take the
+    /// interface that (S,G) inherited out of its route, so for groups of any source this link is not looked at.
     core: Tap,
+    /// The link to the FRR below.
+    down: Tap,
     sender: Host,
     router: Router,
     last: Router,
@@ -65,6 +69,7 @@ impl Transit {
         let below = Frr::start(&topology.network, &last, &config);
         Self {
             core: Tap::open_both(&peer, "core0"),
+            down: Tap::open(&last, "up0"),
             station: Station::new(host),
             above,
             below,
@@ -114,36 +119,27 @@ hello-interval = 1
         within(self.station.saw(sender), sent.clone()).assert_exactly("the host's link", sent);
     }
 
-    /// Sends some packets and sees that none of them comes to the router.
+    /// Waits until FRR's kernel knows that nobody asks for a source-specific group any more, and sees that it does not send.
     #[track_caller]
-    fn assert_not_sent(&self, sender: &mut Sender) {
-        // FRR knows no Join any more; it takes a while to have its kernel know.
+    fn assert_stopped(&self, sender: &mut Sender) {
         wait_for("FRR's route to the router to be gone", PATIENCE, || {
-            let mroutes = self.above.mroutes();
-            let to_router = mroutes.iter().any(|mroute| {
-                mroute.group == sender.group() && mroute.outgoing.iter().any(|name| name == "core0")
-            });
-            if to_router {
-                Err(format!("{mroutes:?} {:?}", self.above.channels()))
-            } else {
-                Ok(())
+            match self.above.mroute(&SOURCE.to_string(), sender.group()) {
+                Some(mroute) if !mroute.outgoing.is_empty() => Err(format!("{mroute:?}")),
+                _ => Ok(()),
             }
         });
+        self.assert_not_sent(sender, &self.core);
+    }
+
+    /// Sends some packets and sees that none of them goes over a link.
+    #[track_caller]
+    fn assert_not_sent(&self, sender: &mut Sender, link: &Tap) {
         // What was under way has arrived when what follows it has.
         let at_source = Tap::open_both(self.sender.namespace(), "eth0");
         let sent = sender.send_many(PACKETS);
-        wait_for("the sender's packets", PATIENCE, || {
-            let count = at_source
-                .arrivals(sender.stream(), SOURCE, sender.group())
-                .count();
-            if count >= usize::try_from(PACKETS).expect("a small number") {
-                Ok(())
-            } else {
-                Err(format!("{count}"))
-            }
-        });
-        let seen = within(self.core.arrivals(sender.stream(), SOURCE, sender.group()), sent);
-        assert_eq!(seen.count(), 0, "nobody asked for it");
+        wait_seen(&at_source, sender, sent.end - 1);
+        let seen = link.arrivals(sender.stream(), SOURCE, sender.group());
+        assert_eq!(within(seen, sent).count(), 0, "nobody asked for it");
     }
 }
 
@@ -185,8 +181,8 @@ fn joins_of_another_router_are_passed_on() {
             Err(format!("{joins:?}"))
         }
     });
-    transit.assert_not_sent(&mut any);
-    transit.assert_not_sent(&mut specific);
+    transit.assert_not_sent(&mut any, &transit.down);
+    transit.assert_stopped(&mut specific);
     igmpd.stop();
 }
 
@@ -218,8 +214,8 @@ fn joins_of_a_dead_router_run_out() {
     transit.above.wait_pruned("core0", &source, SSM, timeout);
     transit.above.wait_pruned("core0", &source, GROUP, timeout);
     assert_eq!(igmpd.joins(), []);
-    transit.assert_not_sent(&mut any);
-    transit.assert_not_sent(&mut specific);
+    transit.assert_not_sent(&mut any, &transit.down);
+    transit.assert_stopped(&mut specific);
 
     // It comes back, and its member too.
     transit.below.start_again(&transit.last);
