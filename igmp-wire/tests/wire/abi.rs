@@ -143,7 +143,7 @@ fn nothing_has_padding_without_a_name() {
     assert_eq!(size_of::<InterfaceConfig>(), 6 * 4 + size_of::<[Prefix; 8]>());
     assert_eq!(size_of::<InterfaceUsage>(), 2 * 4 + 8);
     assert_eq!(size_of::<GroupEntry>(), 3 * 8 + 4 * 4);
-    assert_eq!(size_of::<Port>(), 4 + 4 + 2 + 6);
+    assert_eq!(size_of::<Port>(), 8 + 4 + 4 + 2 + 6);
     assert_eq!(size_of::<PortSet>(), 4 * 4 + MAX_INTERFACES as usize / 8);
     assert_eq!(
         size_of::<InterfaceCounters>(),
@@ -222,7 +222,7 @@ fn events_of_records_have_the_codes_of_records() {
         let event = EventKind::from_code(code);
         assert_eq!(
             event.map(|kind| kind as u8),
-            (1..=11).contains(&code).then_some(code)
+            (1..=13).contains(&code).then_some(code)
         );
         if let Some(record) = RecordKind::from_code(code) {
             assert_eq!(format!("{event:?}"), format!("Some({record:?})"));
