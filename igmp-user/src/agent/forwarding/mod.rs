@@ -7,6 +7,8 @@
 //! | `earlier` | routes that an earlier agent left |
 //! | `maker` | making port sets in a thread of its own |
 //! | `port_sets`, `table` | port sets and their numbers; the routes |
+//! | `locate` | finding out where sources are |
+//! | `upcalls` | what the kernel's multicast routing asks and counts |
 //! | `sources` | from which interface packets of a source are accepted |
 //! | `ports` | which interfaces packets can leave through |
 //! | `activity` | when sources were last active |
@@ -16,6 +18,7 @@
 mod activity;
 mod earlier;
 mod flows;
+mod locate;
 mod maker;
 mod mrouting;
 mod port_sets;
@@ -23,37 +26,28 @@ mod ports;
 mod show;
 mod sources;
 mod table;
+mod upcalls;
 mod xdp;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::Ipv4Addr,
-    os::fd::OwnedFd,
     sync::Arc,
 };
 
 use igmp_core::{Instant, InterfaceId, Reason, Router, pim::Pim};
-use igmp_wire::{
-    Refusal,
-    abi::{INCOMING_NONE, InterfaceCounters, MAX_LOCAL_GROUPS, RouteEntry, RouteKey},
-};
+use igmp_wire::abi::{INCOMING_NONE, MAX_LOCAL_GROUPS, RouteEntry, RouteKey};
 use tokio::sync::mpsc;
 use tracing::warn;
 
 pub(super) use self::{activity::Activity, sources::Ways, table::Incoming};
-use self::{
-    mrouting::KernelForwarding,
-    sources::{Sources, Told},
-    table::RouteId,
-    xdp::XdpForwarding,
-};
+use self::{mrouting::KernelForwarding, sources::Sources, table::RouteId, xdp::XdpForwarding};
 use super::{Agent, clock, translate};
 use crate::{
     api::MonitorEventKind,
     config::{self, Config},
     kernel::{Flows, Kernel},
-    mroute::Flow,
     netlink::{LocalGroups, NoAnswer, RouteAsker, RouteTable},
 };
 
@@ -295,125 +289,6 @@ impl Agent {
         self.reconcile();
     }
 
-    /// Asks the kernel where sources are, to which it has several ways.
-    pub(super) fn ask_for(&mut self, sources: BTreeSet<Ipv4Addr>) {
-        for source in sources {
-            self.forwarding.sources.ask(source);
-        }
-        self.send_questions();
-    }
-
-    fn send_questions(&mut self) {
-        while let Some(source) = self.forwarding.sources.next_question() {
-            let asker = self.forwarding.asker.clone();
-            let answers = self.forwarding.answers.clone();
-            tokio::spawn(async move {
-                let answer = asker.interface_towards(source).await;
-                // It fails where the agent has ended.
-                let _ = answers.send((source, answer)).await;
-            });
-        }
-    }
-
-    /// Takes an answer of the kernel in.
-    pub(super) fn take_answer(&mut self, (source, answer): Answer) {
-        let told = self.forwarding.sources.answer(source, answer);
-        self.send_questions();
-        match told {
-            Told::Same => {}
-            Told::New(prefix, slot) => self.tell_sources(&sources::Difference {
-                set: vec![(prefix, slot)],
-                remove: Vec::new(),
-            }),
-            Told::Unknown => {
-                if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
-                    xdp.look_up_anew(&mut self.kernel);
-                }
-            }
-        }
-    }
-
-    /// Forgets what the kernel said of sources that have gone silent.
-    fn forget_answers(&mut self, silent: BTreeSet<Ipv4Addr>) {
-        let sources = &mut self.forwarding.sources;
-        let remove: Vec<_> = silent
-            .into_iter()
-            .filter_map(|source| sources.forget(source))
-            .collect();
-        if !remove.is_empty() {
-            self.tell_sources(&sources::Difference {
-                set: Vec::new(),
-                remove,
-            });
-        }
-    }
-
-    /// Works out anew where sources are.
-    fn locate_sources(&mut self) {
-        let ways = self.ways();
-        let Forwarding { sources, table, .. } = &mut self.forwarding;
-        let difference = sources.update(table, ways);
-        self.tell_sources(&difference);
-    }
-
-    fn tell_sources(&mut self, difference: &sources::Difference) {
-        match &mut self.forwarding.engine {
-            Engine::None => {}
-            Engine::Xdp(xdp) => {
-                xdp.set_sources(&mut self.kernel, difference);
-                xdp.commit(&mut self.kernel);
-            }
-            Engine::Kernel(kernel) => {
-                if !difference.is_empty() {
-                    let unlocated = kernel.sources_changed(clock::now(), &self.forwarding.sources);
-                    self.ask_for(unlocated);
-                }
-            }
-        }
-    }
-
-    /// The descriptor on which the kernel asks what to do with packets, where its multicast routing carries them.
-    pub(super) fn upcall_fd(&self) -> Option<io::Result<OwnedFd>> {
-        match &self.forwarding.engine {
-            Engine::Kernel(kernel) => Some(kernel.fd()),
-            Engine::None | Engine::Xdp(_) => None,
-        }
-    }
-
-    /// Answers what the kernel asks. Returns whether there is nothing more to be read for now.
-    pub(super) fn answer_upcalls(&mut self) -> bool {
-        let Engine::Kernel(kernel) = &mut self.forwarding.engine else {
-            return true;
-        };
-        let (done, unlocated) = kernel.receive(clock::now(), &self.forwarding.sources);
-        let packets = kernel.take_packets();
-        self.ask_for(unlocated);
-        self.tell_pim_of_packets(packets);
-        done
-    }
-
-    /// Tells PIM of packets that the kernel's multicast routing has told of.
-    fn tell_pim_of_packets(&mut self, packets: Vec<(u32, Flow)>) {
-        if packets.is_empty() {
-            return;
-        }
-        for (slot, Flow { group, source }) in packets {
-            self.pim_packet(slot, source, group);
-        }
-        self.run_pim();
-    }
-
-    /// Serves what is due.
-    pub(super) fn serve_forwarding(&mut self, now: Instant) {
-        let Engine::Kernel(kernel) = &mut self.forwarding.engine else {
-            return;
-        };
-        let unlocated = kernel.serve(now, &self.forwarding.sources);
-        let packets = kernel.take_packets();
-        self.ask_for(unlocated);
-        self.tell_pim_of_packets(packets);
-    }
-
     /// Brings forwarding to what interfaces are like now.
     pub(super) fn reconcile_forwarding(&mut self) {
         let now = clock::now();
@@ -453,34 +328,6 @@ impl Agent {
         let widened = xdp.end_adoption(&mut self.kernel);
         xdp.commit(&mut self.kernel);
         widened
-    }
-
-    /// What the kernel's multicast routing counted, by slot, where it carries packets.
-    pub(super) fn carried_by_kernel(&mut self) -> BTreeMap<u32, InterfaceCounters> {
-        let Engine::Kernel(kernel) = &mut self.forwarding.engine else {
-            return BTreeMap::new();
-        };
-        kernel.read_counters(clock::now());
-        let slots = self.interfaces.values().filter_map(|served| served.slot);
-        slots
-            .filter_map(|slot| {
-                let counted = kernel.counters(slot)?;
-                let mut counters = InterfaceCounters {
-                    forwarded_packets: counted.forwarded.packets,
-                    forwarded_bytes: counted.forwarded.bytes,
-                    ..InterfaceCounters::default()
-                };
-                for (refusal, count) in [
-                    (Refusal::Rpf, counted.rpf),
-                    (Refusal::NoMembers, counted.no_members),
-                ] {
-                    if let Some(counter) = counters.dropped.get_mut(refusal as usize) {
-                        *counter = count;
-                    }
-                }
-                Some((slot, counters))
-            })
-            .collect()
     }
 
     /// Has packets leave towards members for as long as neighbours there know this router, should nothing more be heard of it.

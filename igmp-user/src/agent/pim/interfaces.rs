@@ -247,7 +247,7 @@ impl Agent {
     }
 
     /// Tells PIM of an interface, unless it knows it as it is.
-    fn tell_link(&mut self, slot: u32, mut known: Known) {
+    fn tell_link(&mut self, slot: u32, known: Known) {
         let way = self.way_of(&known.name);
         let Some(running) = &mut self.pim.running else {
             return;
@@ -274,9 +274,15 @@ impl Agent {
                 Ok(started) => listener = Some(started),
                 Err(error) => {
                     error!(interface = known.name, "cannot receive PIM messages: {error}");
-                    // A router that hears nobody would take itself for the only one.
-                    known.config = None;
                     self.pim.retry = Some(clock::now() + RETRY);
+                    // A router that hears nobody would take itself for the only one, and serve members that another one
+                    // may serve.
+                    if known_before.is_some() {
+                        running.events.push(PimEvent::InterfaceDown {
+                            interface: InterfaceId(slot),
+                        });
+                    }
+                    return;
                 }
             }
         }
