@@ -3,7 +3,7 @@
 use std::{io, os::fd::AsRawFd};
 
 use nix::{ifaddrs::getifaddrs, sys::socket::bind};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockFilter, Socket, Type};
 
 use crate::{Namespace, Packet};
 
@@ -60,4 +60,29 @@ pub(crate) fn packet_socket(namespace: &Namespace, interface: &str, protocol: u1
     namespace
         .enter(open)
         .unwrap_or_else(|error| panic!("{interface} in {}: {error}", namespace.name()))
+}
+
+/// Has a packet socket keep untagged IPv4 packets of some IP protocols alone, so that no others take its room.
+#[track_caller]
+pub(crate) fn keep_protocols(socket: &Socket, protocols: &[u8]) {
+    // Operations of classic BPF, as in <linux/filter.h>: load 16 or 8 bits of the frame, jump if equal, return.
+    const LOAD_HALF: u16 = 0x28;
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let count = u8::try_from(protocols.len()).expect("a few protocols");
+    let mut program = vec![
+        SockFilter::new(LOAD_HALF, 0, 0, 12),
+        SockFilter::new(JUMP_EQUAL, 0, count + 1, 0x0800),
+        SockFilter::new(LOAD_BYTE, 0, 0, 14 + 9),
+    ];
+    program.extend(
+        (1..=count)
+            .rev()
+            .zip(protocols)
+            .map(|(left, protocol)| SockFilter::new(JUMP_EQUAL, left, 0, u32::from(*protocol))),
+    );
+    program.push(SockFilter::new(RETURN, 0, 0, 0));
+    program.push(SockFilter::new(RETURN, 0, 0, u32::MAX));
+    socket.attach_filter(&program).expect("a socket takes a filter");
 }

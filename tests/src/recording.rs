@@ -19,7 +19,7 @@ use socket2::Socket;
 use crate::{
     Namespace, Network,
     process::{output, texts},
-    raw::packet_socket,
+    raw::{keep_protocols, packet_socket},
     stream::message::{self, PacketIgnoreOutgoing},
 };
 
@@ -82,6 +82,7 @@ impl Recording {
         let all = u16::try_from(libc::ETH_P_ALL).expect("an EtherType");
         let socket = packet_socket(namespace, interface, all);
         message::prepare(&socket);
+        keep_protocols(&socket, &[IGMP, PIM]);
         setsockopt(&socket, PacketIgnoreOutgoing, &true).expect("a packet socket that listens only");
         let (frames, stop) = (Arc::clone(&self.frames), Arc::clone(&self.stop));
         let link = link.to_owned();

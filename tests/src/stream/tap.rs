@@ -18,7 +18,11 @@ use super::{
     datagram::{sum, udp_sum},
     message::{self, Auxiliary, PacketAuxdata, PacketIgnoreOutgoing},
 };
-use crate::{Namespace, PATIENCE, raw::packet_socket, wait_for};
+use crate::{
+    Namespace, PATIENCE,
+    raw::{keep_protocols, packet_socket},
+    wait_for,
+};
 
 /// Bytes of an Ethernet header without a tag.
 const ETHERNET_LEN: usize = 14;
@@ -167,6 +171,7 @@ impl Tap {
         let all = u16::try_from(libc::ETH_P_ALL).expect("an EtherType");
         let socket = packet_socket(namespace, interface, all);
         message::prepare(&socket);
+        keep_protocols(&socket, &[17]);
         setsockopt(&socket, PacketAuxdata, &true).expect("a packet socket tells tags");
         setsockopt(&socket, PacketIgnoreOutgoing, &ignores_outgoing)
             .expect("a packet socket that listens only");
