@@ -48,10 +48,10 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// Capacity of the map of routes: one for each group, and one for each source of which something else holds. That is so for
-    /// sources that hosts name, and with PIM for as many that neighbours or packets do.
+    /// Capacity of the map of routes: one for each group, and one for each source of which something else holds. With PIM those
+    /// that hosts name and those that neighbours or packets do share it; a route that finds no room is logged.
     pub(super) const fn max_routes(&self) -> u32 {
-        self.max_groups.saturating_add(self.max_entries.saturating_mul(2))
+        self.max_groups.saturating_add(self.max_entries)
     }
 }
 
