@@ -45,7 +45,8 @@ fn neighbors_know_what_the_other_says() {
     assert!(pim.is_dr);
     assert_eq!(pim.dr_priority, 4_000_000_000);
     assert_eq!(pim.neighbors_count, 1);
-    assert!(pim.next_hello.is_some_and(|next| next <= 1.0), "{pim:?}");
+    // At the beginning within Triggered_Hello_Delay (RFC 7761 §4.11), 5 s, and then each second.
+    assert!(pim.next_hello.is_some_and(|next| next <= 5.0), "{pim:?}");
     assert_eq!(frr["drAddress"], ROUTER.to_string());
     let known = chain.frr.show("show ip pim neighbor json");
     let known = &known["core0"][ROUTER.to_string()];
