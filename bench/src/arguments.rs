@@ -38,3 +38,25 @@ pub(crate) enum Task {
     /// Write the tables and plots anew from the raw numbers that are there.
     Render,
 }
+
+#[cfg(test)]
+impl Arguments {
+    /// What a test of a suite runs with: a quick look with the programs of this build.
+    pub(crate) fn for_tests() -> Self {
+        let path = |variable: &str| {
+            let path = std::env::var_os(variable);
+            PathBuf::from(path.unwrap_or_else(|| {
+                panic!("{variable} names no file: run `cargo xtask test --only privileged`")
+            }))
+        };
+        Self {
+            quick: true,
+            only: Vec::new(),
+            output: std::env::temp_dir(),
+            object: path("IGMP_BENCH_OBJECT"),
+            router_object: path("IGMP_EBPF_OBJECT"),
+            contestants: path("IGMP_BENCH_CONTESTANTS"),
+            task: None,
+        }
+    }
+}
