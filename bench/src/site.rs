@@ -8,8 +8,8 @@ use std::{
     process::Command,
 };
 
+use ::tests::{Namespace, Network};
 use anyhow::{Context, Result, bail};
-use tests::{Namespace, Network};
 
 use crate::cpu;
 
@@ -73,8 +73,7 @@ impl Site {
     pub(crate) fn add_upstream(&mut self) {
         let namespace = self.network.namespace("upstream");
         self.network.link(&self.router, UPSTREAM, &namespace, "eth0");
-        self.router
-            .address(UPSTREAM, Ipv4Addr::new(10, 2, 0, 1), 24);
+        self.router.address(UPSTREAM, Ipv4Addr::new(10, 2, 0, 1), 24);
         namespace.address("eth0", Ipv4Addr::new(10, 2, 0, 2), 24);
         self.upstream = Some(namespace);
     }
@@ -202,7 +201,22 @@ impl Traffic {
             .map_while(|field| field.parse().ok())
             .collect();
         // Bytes, packets, errors, drops and four more of what came in, then the same of what went out.
-        let [_, received, _, receive_drops, _, _, _, _, _, sent, _, send_drops, ..] = numbers[..] else {
+        let [
+            _,
+            received,
+            _,
+            receive_drops,
+            _,
+            _,
+            _,
+            _,
+            _,
+            sent,
+            _,
+            send_drops,
+            ..,
+        ] = numbers[..]
+        else {
             return None;
         };
         Some(Self {

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use aya::maps::MapData;
-use serde::de::DeserializeOwned;
-use tests::{
+use ::tests::{
     Igmpd, Namespace, Network,
     json::{InterfaceStatistics, Interfaces, Statistics},
 };
+use anyhow::{Context, Result, bail};
+use aya::maps::MapData;
+use serde::de::DeserializeOwned;
 
 use super::Contestant;
 
@@ -122,7 +122,10 @@ impl Contestant for Router {
 
     fn kernel_memory(&mut self) -> Result<Option<u64>> {
         let mut bytes = 0;
-        for entry in fs::read_dir(self.pins()?).context("igmpd pins its maps")?.flatten() {
+        for entry in fs::read_dir(self.pins()?)
+            .context("igmpd pins its maps")?
+            .flatten()
+        {
             // Links are pinned beside the maps.
             if let Ok(map) = MapData::from_pin(entry.path()) {
                 bytes += memory(&map)?;

@@ -1,6 +1,11 @@
 //! The programs that are measured, each started and asked in its own way.
 
+pub(crate) mod bridge;
+mod daemon;
+pub(crate) mod frr;
 pub(crate) mod igmpd;
+pub(crate) mod igmpproxy;
+pub(crate) mod pimd;
 pub(crate) mod raw_queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,8 +1,8 @@
 //! What waits in the raw sockets of a namespace. A daemon that has read all of it is done with what it was sent, which
 //! can be seen here without asking, and so without disturbing it.
 
+use ::tests::Namespace;
 use anyhow::{Context, Result};
-use tests::Namespace;
 
 use crate::site::NetFile;
 

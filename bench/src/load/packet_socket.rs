@@ -10,17 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::tests::Namespace;
 use anyhow::{Context, Result};
 use nix::{
     errno::Errno,
     ifaddrs::getifaddrs,
-    libc,
+    libc, setsockopt_impl, sockopt_impl,
     sys::socket::{
         LinkAddr, MsgFlags, MultiHeaders, SockaddrStorage, bind, sendmmsg, setsockopt, sockopt::SndBuf,
     },
 };
 use socket2::{Domain, Socket, Type};
-use tests::Namespace;
 
 use crate::{cpu, site::GENERATOR_CPU};
 
@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 /// as 768 bytes at least, so that at most 170 wait, and the ring of a virtual device, which holds 256, cannot overflow.
 const ROOM: usize = 65_536;
 
-nix::sockopt_impl!(
+sockopt_impl!(
     /// Frames go to the driver, past the queueing discipline.
     PacketQdiscBypass,
     SetOnly,
@@ -172,6 +172,8 @@ fn link_address(device: &str) -> Result<LinkAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::tests::{PATIENCE, wait_for};
+
     use crate::site::{Counters, GENERATOR, LAN, Site};
 
     #[test]
@@ -193,7 +195,7 @@ mod tests {
         let before = counters.read().expect("counters");
         let sent = socket.send(&frames).expect("frames can be sent");
         assert_eq!(sent.frames, 5_000);
-        tests::wait_for("the frames", tests::PATIENCE, || {
+        wait_for("the frames", PATIENCE, || {
             let traffic = counters.read().expect("counters").since(before);
             // Neighbor discovery is off, but an ARP or two may be among them.
             if traffic.received >= 5_000 {
