@@ -89,6 +89,18 @@ pub(crate) fn of_process(pid: u32) -> Result<Duration> {
     Ok(clock.into())
 }
 
+/// CPU time that the calling thread has used.
+///
+/// # Errors
+///
+/// When the kernel does not tell.
+pub(crate) fn of_this_thread() -> Result<Duration> {
+    let clock = ClockId::CLOCK_THREAD_CPUTIME_ID
+        .now()
+        .context("the CPU clock of a thread")?;
+    Ok(clock.into())
+}
+
 /// Has the calling thread run on one processor alone.
 ///
 /// # Errors

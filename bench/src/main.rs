@@ -18,10 +18,13 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod contestant;
 mod cpu;
+mod load;
 mod machine;
 mod model;
 mod report;
+mod site;
 mod suite;
 
 use std::process::ExitCode;

@@ -79,10 +79,15 @@ pub(crate) fn clippy(workspace: &Workspace, toolchain: &Toolchain) -> Option<Com
     Some(clippy)
 }
 
-/// A build in which warnings are errors: what is left to check with when there is no clippy.
-pub(crate) fn strict_build(workspace: &Workspace, toolchain: &Toolchain) -> Command {
+/// A build in which warnings are errors of the XDP program or of the programs that measure, by the name of the binary: what
+/// is left to check with when there is no clippy.
+pub(crate) fn strict_build(workspace: &Workspace, toolchain: &Toolchain, binary: &str) -> Command {
     let mut cargo = cargo(workspace, toolchain, "cargo");
-    cargo.arg("rustc").args(ARGUMENTS).args(["--", "-Dwarnings"]);
+    // Arguments for the compiler can be given for one binary at a time.
+    cargo
+        .arg("rustc")
+        .args(ARGUMENTS)
+        .args(["--bin", binary, "--", "-Dwarnings"]);
     cargo
 }
 

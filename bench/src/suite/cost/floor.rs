@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{DevMap, HashMap, MapData},
-    programs::{Xdp, xdp::XdpMode},
+    programs::{Xdp, XdpMode},
 };
 use nix::time::{ClockId, clock_gettime};
 
