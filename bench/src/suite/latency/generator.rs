@@ -27,6 +27,8 @@ pub(super) const SPACING: Duration = Duration::from_micros(50);
 const CATCH_UP: u32 = 32;
 /// Where the payload begins in a frame: behind Ethernet, IPv4 without options, and UDP.
 pub(super) const PAYLOAD_AT: usize = 14 + 20 + 8;
+/// Nanoseconds of a second.
+const BILLION: u64 = 1_000_000_000;
 /// The processor of the thread. Packets that it sends are forwarded there as well, by the kernel or by XDP.
 const PROCESSOR: usize = 0;
 
@@ -44,8 +46,8 @@ struct Shared {
     groups: AtomicU64,
     /// The number of the next packet.
     next: AtomicU64,
-    /// One report is sent every so many packets; none where it is 0.
-    storm_every: AtomicU64,
+    /// New groups a second that others join.
+    storm: AtomicU64,
     /// How many groups the storm has joined.
     stormed: AtomicU64,
     stop: AtomicBool,
@@ -93,11 +95,9 @@ impl Generator {
         self.shared.groups.store(packed, Ordering::Relaxed);
     }
 
-    /// Has others join so many groups a second, rounded to one every some packets; 0 for none.
+    /// Has others join so many groups a second; 0 for none.
     pub(super) fn storm(&self, a_second: u32) {
-        let packets_a_second = 1_000_000_000 / SPACING.as_nanos() as u64;
-        let every = packets_a_second.checked_div(u64::from(a_second)).unwrap_or(0);
-        self.shared.storm_every.store(every, Ordering::Relaxed);
+        self.shared.storm.store(a_second.into(), Ordering::Relaxed);
     }
 
     /// How many groups others have joined.
@@ -140,7 +140,7 @@ fn send(shared: &Shared, data: &RawSocket, reports: &RawSocket) {
     let _ = pin_this_thread(PROCESSOR);
     let mut frames: Vec<Vec<u8>> = Vec::new();
     let mut due = Instant::now();
-    let mut next = 0_u64;
+    let (mut next, mut owed) = (0_u64, 0_u64);
     while !shared.stop.load(Ordering::Relaxed) {
         let now = Instant::now();
         if now < due {
@@ -162,8 +162,10 @@ fn send(shared: &Shared, data: &RawSocket, reports: &RawSocket) {
         }
         next += 1;
         shared.next.store(next, Ordering::Relaxed);
-        let every = shared.storm_every.load(Ordering::Relaxed);
-        if every > 0 && next.is_multiple_of(every) {
+        // Each packet lets so many billionths of a report go with it.
+        owed += shared.storm.load(Ordering::Relaxed) * SPACING.as_nanos() as u64;
+        while owed >= BILLION {
+            owed -= BILLION;
             let number = shared.stormed.fetch_add(1, Ordering::Relaxed);
             let record = Record::new(TO_EX, stormy_group(number), &[]);
             reports.send(&Packet::v3_report(MEMBER, &[record]));

@@ -18,7 +18,7 @@ mod turn;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use self::{
     outcome::Pool,
@@ -37,8 +37,8 @@ const METHOD: &[&str] = &[
      socket, complete with their checksums.",
     "A leave is a report of TO_IN with no sources. Its latency ends with the last packet that arrives. Where the router \
      asks the last member, 20 groups are left at the same time and get a packet every millisecond each, which is the \
-     resolution; the Last Member Query Time is 2 · 0.1 s for both, and no leave can be quicker than that without breaking \
-     RFC 9776. FRR 8.4 has no immediate leave, so it is measured of igmpd alone.",
+     resolution; the Last Member Query Time is 2 · 0.1 s for both, and no leave can be much quicker than that without breaking \
+     RFC 9776, so there is no goal for it. FRR 8.4 has no immediate leave, so it is measured of igmpd alone.",
     "In a storm others on the member's link join new groups at a steady rate, a report for each, sent in between the \
      data. FRR is first hop, last hop and rendezvous point; before its turn begins, the kernel has asked it about \
      every (S,G), so that a join only has to add an interface. A join is not done if no packet came within 1 s; such \
@@ -66,7 +66,7 @@ pub(crate) fn measure(_arguments: &Arguments, effort: &Effort) -> Result<Section
             joins: 400,
             leaves: 200,
             leaves_at_once: 20,
-            storms: vec![1_000, 20_000],
+            storms: vec![1_000, 20_000, 50_000],
             joins_in_storm: 200,
             storm: Duration::from_secs(3),
         };
@@ -83,21 +83,33 @@ fn run(plan: &Plan, repetitions: usize, contestants: &[Contestant]) -> Result<Se
         .collect();
     for repetition in 1..=repetitions {
         for (contestant, pool) in &mut pools {
-            let before = Usage::now()?;
-            let found = turn::take(*contestant, plan);
-            let starved = Usage::now()?.since(before).starved();
-            let name = contestant.name();
-            match (found, starved) {
-                (Ok(_), Some(starved)) => section.remarks.push(format!(
-                    "{name}, repetition {repetition}: not counted, {starved}."
+            match undisturbed(*contestant, plan) {
+                Ok(turn) => pool.extend(turn),
+                Err(error) => section.remarks.push(format!(
+                    "{}, repetition {repetition}: nothing counted: {error:#}",
+                    contestant.name()
                 )),
-                (Ok(turn), None) => pool.extend(turn),
-                (Err(error), _) => section
-                    .remarks
-                    .push(format!("{name}, repetition {repetition}: failed: {error:#}")),
             }
         }
     }
     outcome::describe(&mut section, plan, &pools);
     Ok(section)
+}
+
+/// A turn during which there was enough CPU time, the second one if need be.
+fn undisturbed(contestant: Contestant, plan: &Plan) -> Result<Turn> {
+    let attempt = || {
+        let before = Usage::now()?;
+        let turn = turn::take(contestant, plan)?;
+        Ok((turn, Usage::now()?.since(before).starved()))
+    };
+    let (turn, starved): (Turn, _) = attempt()?;
+    if starved.is_none() {
+        return Ok(turn);
+    }
+    let (turn, starved) = attempt()?;
+    match starved {
+        None => Ok(turn),
+        Some(starved) => bail!("{starved}"),
+    }
 }

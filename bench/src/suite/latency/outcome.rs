@@ -3,7 +3,7 @@
 use super::{
     generator::SPACING,
     member::Trial,
-    scene::Contestant,
+    scene::{Contestant, LAST_MEMBER_QUERY_TIME},
     turn::{Plan, Turn},
 };
 use crate::model::{Bound, Cell, Figure, Goal, Plot, Point, Scale, Section, Series, Table, Unit};
@@ -37,17 +37,24 @@ struct Line<'a> {
 /// Writes down what all turns found.
 pub(super) fn describe(section: &mut Section, plan: &Plan, pools: &[Pool]) {
     let joins = lines_of_joins(plan, pools);
-    let leaves = lines_of_leaves(pools);
+    let beyond = beyond(pools);
+    let mut leaves = lines_of_leaves(pools);
     section.tables.push(table(
         "From a report to the first packet of data, in which the spacing of the data is contained.",
         "joins",
         &joins,
     ));
+    let plotted = leaves.len();
+    leaves.extend(beyond.iter().map(|(name, trial)| Line {
+        name: name.clone(),
+        trial,
+    }));
     section.tables.push(table(
         "From a leave to the last packet of data.",
         "leaves",
         &leaves,
     ));
+    leaves.truncate(plotted);
     section.tables.push(storms(plan, pools));
     section.tables.push(spacing(pools));
     section.plots = [
@@ -107,6 +114,22 @@ fn lines_of_leaves(pools: &[Pool]) -> Vec<Line<'_>> {
         .map(|(contestant, turn)| Line {
             name: name(*contestant),
             trial: &turn.leaves,
+        })
+        .collect()
+}
+
+/// What a leave takes longer than the Last Member Query Time.
+fn beyond(pools: &[Pool]) -> Vec<(String, Trial)> {
+    let asks = |contestant: &Contestant| *contestant != Contestant::ImmediateIgmpd;
+    pools
+        .iter()
+        .filter(|(contestant, _)| asks(contestant))
+        .map(|(contestant, turn)| {
+            let mut trial = turn.leaves.clone();
+            for seconds in &mut trial.seconds {
+                *seconds -= LAST_MEMBER_QUERY_TIME.as_secs_f64();
+            }
+            (format!("{}, beyond these 200 ms", contestant.name()), trial)
         })
         .collect()
 }

@@ -21,7 +21,6 @@ pub(super) const MEMBER: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 2);
 const WAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const LAN: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 1);
 /// The Last Member Query Time of both contestants: two intervals of 0.1 s.
-#[cfg(test)]
 pub(super) const LAST_MEMBER_QUERY_TIME: Duration = Duration::from_millis(200);
 /// How long a contestant may take to learn what was reported.
 const LEARN: Duration = Duration::from_secs(1);

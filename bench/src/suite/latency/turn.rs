@@ -1,9 +1,7 @@
 //! One contestant's turn: everything that is measured between its start and its end.
 
 use std::{
-    any::Any,
     ops::Range,
-    panic::resume_unwind,
     thread,
     time::{Duration, Instant},
 };
@@ -15,6 +13,7 @@ use super::{
     member::{Member, Trial},
     scene::{Contestant, Running, Scene},
 };
+use crate::contestant::attempt;
 
 /// How much is measured in a turn.
 #[derive(Clone, Debug)]
@@ -85,18 +84,8 @@ impl Turn {
 /// When the contestant does not start, or fails.
 pub(super) fn take(contestant: Contestant, plan: &Plan) -> Result<Turn> {
     // On a thread of its own, since the member is bound to a processor, and what the thread starts later would be as well.
-    let ended = thread::scope(|scope| scope.spawn(|| run(contestant, plan)).join());
-    ended.unwrap_or_else(|panic| Err(anyhow!("{}", text(panic))))
-}
-
-fn text(panic: Box<dyn Any + Send>) -> String {
-    match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(panic) => match panic.downcast::<&str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(panic) => resume_unwind(panic),
-        },
-    }
+    thread::scope(|scope| scope.spawn(|| attempt(|| run(contestant, plan))).join())
+        .unwrap_or_else(|_| Err(anyhow!("it panicked outside of its turn")))
 }
 
 fn run(contestant: Contestant, plan: &Plan) -> Result<Turn> {
