@@ -2,6 +2,7 @@
 
 mod cost;
 mod latency;
+mod start;
 
 use std::{
     path::Path,
@@ -56,7 +57,8 @@ impl Suite {
         match self {
             Self::Cost => cost::measure(arguments, effort),
             Self::Latency => latency::measure(arguments, effort),
-            Self::Storms | Self::Forwarding | Self::Growth | Self::Start => {
+            Self::Start => start::measure(arguments, effort),
+            Self::Storms | Self::Forwarding | Self::Growth => {
                 bail!("{self:?}: is not measured yet")
             }
         }

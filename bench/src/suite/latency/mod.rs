@@ -98,12 +98,12 @@ fn run(plan: &Plan, repetitions: usize, contestants: &[Contestant]) -> Result<Se
 
 /// A turn during which there was enough CPU time, the second one if need be.
 fn undisturbed(contestant: Contestant, plan: &Plan) -> Result<Turn> {
-    let attempt = || {
+    let attempt = || -> Result<(Turn, Option<String>)> {
         let before = Usage::now()?;
         let turn = turn::take(contestant, plan)?;
         Ok((turn, Usage::now()?.since(before).starved()))
     };
-    let (turn, starved): (Turn, _) = attempt()?;
+    let (turn, starved) = attempt()?;
     if starved.is_none() {
         return Ok(turn);
     }
