@@ -2,6 +2,8 @@
 
 mod cost;
 mod growth;
+mod latency;
+mod start;
 
 use std::{
     path::Path,
@@ -55,8 +57,10 @@ impl Suite {
     fn measure(self, arguments: &Arguments, effort: &Effort) -> Result<Section> {
         match self {
             Self::Cost => cost::measure(arguments, effort),
+            Self::Latency => latency::measure(arguments, effort),
             Self::Growth => growth::measure(effort),
-            Self::Storms | Self::Latency | Self::Forwarding | Self::Start => {
+            Self::Start => start::measure(arguments, effort),
+            Self::Storms | Self::Forwarding => {
                 bail!("{self:?}: is not measured yet")
             }
         }
