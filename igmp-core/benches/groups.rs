@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion};
 use igmp_core::{
     Action, Duration, Event, GroupTimes, Instant, InterfaceConfig, InterfaceId, Liveness, Report, ReportKind,
     Router, SourceTime,
@@ -172,5 +172,9 @@ fn deadlines(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, events, deadlines);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    events(&mut criterion);
+    deadlines(&mut criterion);
+    criterion.final_summary();
+}

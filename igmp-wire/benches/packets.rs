@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, net::Ipv4Addr};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use igmp_wire::{
     abi::{InterfaceConfig, InterfaceFlags, Prefix},
     admit::{self, Admission, Message as Admitted},
@@ -172,5 +172,11 @@ fn checksums(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, admission, forwarding, emission, checksums);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    admission(&mut criterion);
+    forwarding(&mut criterion);
+    emission(&mut criterion);
+    checksums(&mut criterion);
+    criterion.final_summary();
+}

@@ -27,8 +27,8 @@ mod trial;
 
 use std::{path::Path, thread};
 
+use ::tests::Network;
 use anyhow::{Result, ensure};
-use tests::Network;
 
 use self::{
     bench::{Bench, Taken},
@@ -146,7 +146,7 @@ fn in_a_quiet_place<T: Send>(task: impl FnOnce() -> Result<T> + Send) -> Result<
 #[cfg(test)]
 mod tests {
     use anyhow::Context;
-    use igmp_wire::{Refusal, abi::InterfaceCounters};
+    use igmp_wire::Refusal;
 
     use super::{
         cases::{Case, V2_REFRESH},
@@ -207,7 +207,7 @@ mod tests {
         let text = failure(|case| case.work.frames = vec![packets::v2([239, 9, 9, 9].into())]);
         assert!(text.contains("the frame took another path"), "{text}");
         // The right packet, but not what it is taken for.
-        let text = failure(|case| case.work.count = Count::Interface(Box::new(InterfaceCounters::default())));
+        let text = failure(|case| case.work.count = Count::Interface(Box::default()));
         assert!(text.contains("the frame took another path"), "{text}");
     }
 
