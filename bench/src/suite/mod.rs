@@ -1,6 +1,7 @@
 //! What is measured, one module a question.
 
 mod cost;
+mod growth;
 mod latency;
 mod start;
 
@@ -57,8 +58,9 @@ impl Suite {
         match self {
             Self::Cost => cost::measure(arguments, effort),
             Self::Latency => latency::measure(arguments, effort),
+            Self::Growth => growth::measure(effort),
             Self::Start => start::measure(arguments, effort),
-            Self::Storms | Self::Forwarding | Self::Growth => {
+            Self::Storms | Self::Forwarding => {
                 bail!("{self:?}: is not measured yet")
             }
         }
