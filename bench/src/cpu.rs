@@ -101,6 +101,22 @@ pub(crate) fn of_this_thread() -> Result<Duration> {
     Ok(clock.into())
 }
 
+/// The part of the CPU time of a process that the kernel took on its behalf, in seconds. The whole is exact, its division by
+/// the ticks that hit it.
+///
+/// # Errors
+///
+/// When there is no such process.
+pub(crate) fn system_time(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    // The name in parentheses may have blanks in it. The state follows, then 11 numbers, then user and system time.
+    text.rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(12)?.parse::<f64>().ok())
+        .map(|ticks| ticks / 100.0)
+        .with_context(|| format!("{path} does not tell the system time"))
+}
+
 /// Has the calling thread run on one processor alone.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! What is measured, one module a question.
 
+mod storms;
+
 use std::{
     path::Path,
     process::Command,
@@ -49,8 +51,11 @@ impl Suite {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    fn measure(self, _arguments: &Arguments, _effort: &Effort) -> Result<Section> {
-        bail!("{self:?}: is not measured yet")
+    fn measure(self, arguments: &Arguments, effort: &Effort) -> Result<Section> {
+        match self {
+            Self::Storms => storms::measure(arguments, effort),
+            _ => bail!("{self:?}: is not measured yet"),
+        }
     }
 }
 

@@ -1,0 +1,99 @@
+//! Join storms, and the same again as refreshes, absorbed end to end.
+
+mod load;
+mod outcome;
+mod plan;
+mod report;
+mod turn;
+mod who;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use self::{
+    load::{Storm, Version},
+    outcome::{Case, Turn},
+    plan::Plan,
+    turn::Load,
+    who::Who,
+};
+use crate::{arguments::Arguments, contestant::attempt, model::Section, site::Site, suite::Effort};
+
+/// Runs all storms of a full or a quick look.
+///
+/// # Errors
+///
+/// When the kernel's limits cannot be raised.
+pub(crate) fn measure(arguments: &Arguments, effort: &Effort) -> Result<Section> {
+    let _limits = plan::Limits::raise()?;
+    let cases = run(&Plan::new(effort), &arguments.contestants);
+    Ok(report::section(&cases))
+}
+
+/// Runs the storms of a plan: within each repetition the contestants take turns.
+fn run(plan: &Plan, contestants: &Path) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for stage in &plan.stages {
+        let first = cases.len();
+        for who in stage.contestants.iter().copied() {
+            // Who lost its way in a smaller storm is not worth the time of a larger one.
+            let is_beaten = cases
+                .iter()
+                .any(|case| case.who == who && case.version == stage.version && case.is_beaten());
+            cases.push(Case::new(who, stage.version, stage.groups, is_beaten));
+        }
+        for repetition in 0..stage.repetitions {
+            for case in cases.iter_mut().skip(first) {
+                if case.is_skipped || (repetition > 0 && !case.who.is_quick()) {
+                    continue;
+                }
+                match attempt(|| turn(case.who, stage, contestants)) {
+                    Ok(turn) => {
+                        eprintln!(
+                            "  {} {} {}: {turn}",
+                            case.who.name(),
+                            case.version.id(),
+                            case.groups
+                        );
+                        case.turns.push(turn);
+                    }
+                    Err(error) => {
+                        eprintln!(
+                            "  {} {} {}: {error:#}",
+                            case.who.name(),
+                            case.version.id(),
+                            case.groups
+                        );
+                        case.failures.push(format!("{error:#}"));
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// One contestant's turn: it starts, learns the groups, and has them repeated.
+fn turn(who: Who, stage: &plan::Stage, contestants: &Path) -> Result<Turn> {
+    let mut site = Site::new()?;
+    let (site, mut contestant) = who.start(&mut site, contestants)?;
+    let mut load = Load {
+        version: stage.version,
+        storm: Storm::Joins,
+        groups: stage.groups,
+        limit: stage.limit,
+    };
+    let joins = turn::measure(site, contestant.as_mut(), &load).context("joins")?;
+    load.storm = Storm::Refreshes;
+    // Groups that are not known are joined by what should be a repetition, which then is no repetition.
+    let refreshes = if joins.lost(load.groups) == 0 {
+        Some(turn::measure(site, contestant.as_mut(), &load).context("refreshes")?)
+    } else {
+        None
+    };
+    Ok(Turn { joins, refreshes })
+}
+
+#[cfg(test)]
+mod tests;
