@@ -11,6 +11,8 @@ use nix::{
 
 /// The most of the time that the hypervisor may have taken away during a measurement, in hundredths.
 const MOST_STOLEN: f64 = 2.0;
+/// What may have been taken away before it counts, in seconds: during a short measurement a tick or two prove nothing.
+const TICKS_OF_CHANCE: f64 = 0.025;
 
 /// CPU time of the whole machine since it started, by what it went to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -73,7 +75,9 @@ impl Usage {
     pub(crate) fn starved(self) -> Option<String> {
         let all = self.user + self.system + self.softirq + self.idle + self.steal;
         let stolen = if all > 0.0 { self.steal / all * 100.0 } else { 0.0 };
-        (stolen > MOST_STOLEN).then(|| format!("starved: the hypervisor took {stolen:.1} % of the CPU time"))
+        let is_more_than_chance = self.steal > TICKS_OF_CHANCE;
+        (stolen > MOST_STOLEN && is_more_than_chance)
+            .then(|| format!("starved: the hypervisor took {stolen:.1} % of the CPU time"))
     }
 }
 

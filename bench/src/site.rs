@@ -59,6 +59,9 @@ impl Site {
         network.link(&generator, GENERATOR, &router, LAN);
         generator.address(GENERATOR, HOST, 16);
         router.address(LAN, ROUTER, 16);
+        // A veth device hands over by NAPI only what its peer might have sent in segments, and not what could have been a
+        // whole one (veth_skb_is_eligible_for_gro).
+        execute(&generator, &["ethtool", "-K", GENERATOR, "tso", "off"])?;
         poll_by_thread(&router, LAN)?;
         Ok(Self {
             network,

@@ -1,5 +1,6 @@
 //! What is measured, one module a question.
 
+mod cost;
 mod storms;
 
 use std::{
@@ -53,8 +54,11 @@ impl Suite {
 
     fn measure(self, arguments: &Arguments, effort: &Effort) -> Result<Section> {
         match self {
+            Self::Cost => cost::measure(arguments, effort),
             Self::Storms => storms::measure(arguments, effort),
-            _ => bail!("{self:?}: is not measured yet"),
+            Self::Latency | Self::Forwarding | Self::Growth | Self::Start => {
+                bail!("{self:?}: is not measured yet")
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use self::{
-    load::{Storm, Version},
+    load::Storm,
     outcome::{Case, Turn},
     plan::Plan,
     turn::Load,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::*;
+use super::{load::Version, *};
 use crate::suite::storms::plan::{Plan, Stage};
 
 fn plan(version: Version, groups: u32, contestants: &[Who]) -> Plan {

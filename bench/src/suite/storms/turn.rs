@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use ::tests::PATIENCE;
+use anyhow::{Context, Result, bail, ensure};
 
 use super::load::{Storm, Version};
 use crate::{
@@ -21,6 +22,11 @@ const REST: Duration = Duration::from_millis(400);
 const RESTING: f64 = 0.05;
 /// The shortest and the longest time between two looks.
 const PAUSE: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(100));
+/// By how much the kernel's memory may change between two looks while it counts as still, in bytes, and after how many such
+/// looks it is.
+const STILL: f64 = 300_000.0;
+const CALM: u32 = 3;
+
 /// How many times the time that an answer takes passes between two of them at least.
 const COST: u32 = 5;
 
@@ -97,6 +103,7 @@ pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load)
     let processes = contestant.processes();
     let threads = site.poll_threads()?;
     let refreshed_before = contestant.refreshed()?;
+    settle()?;
     let before = Snapshot::take(&processes, &threads)?;
     let traffic_before = counters.read()?;
 
@@ -114,7 +121,7 @@ pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load)
     let traffic = counters.read()?.since(traffic_before);
     ensure_load(&frames, &sent, traffic)?;
     if let Some(reason) = after.machine.since(before.machine).starved() {
-        anyhow::bail!(reason);
+        bail!(reason);
     }
     let refreshed = match (contestant.refreshed()?, refreshed_before) {
         (Some(now), Some(before)) => Some(now - before),
@@ -251,6 +258,20 @@ fn process_time(processes: &[u32]) -> Result<f64> {
         seconds += cpu::of_process(*process)?.as_secs_f64();
     }
     Ok(seconds)
+}
+
+/// Waits until the kernel has given back what earlier contestants had, which it does after they are gone.
+fn settle() -> Result<()> {
+    let started = Instant::now();
+    let mut before = kernel_memory()?;
+    let mut calm = 0;
+    while calm < CALM && started.elapsed() < PATIENCE {
+        thread::sleep(PAUSE.1);
+        let now = kernel_memory()?;
+        calm = if (now - before).abs() < STILL { calm + 1 } else { 0 };
+        before = now;
+    }
+    Ok(())
 }
 
 /// Memory of the whole kernel for objects, tables and BPF maps, in bytes.

@@ -70,7 +70,7 @@ impl Who {
             Self::Igmpd => Box::new(Router::start(network, router, LAN, IGMPD)),
             Self::Bridge => Box::new(Snooping::start(router, LAN)),
             Self::Frr => Box::new(FrrPimd::start(network, router, LAN)?),
-            Self::Pimd => Box::new(Pimd::start(network, router, contestants)?),
+            Self::Pimd => Box::new(Pimd::start(site, contestants)?),
             Self::Igmpproxy => Box::new(Igmpproxy::start(network, router, contestants)?),
         };
         Ok((site, contestant))
