@@ -1,6 +1,8 @@
 //! What is measured, one module a question.
 
 mod cost;
+mod latency;
+mod start;
 mod storms;
 
 use std::{
@@ -56,7 +58,9 @@ impl Suite {
         match self {
             Self::Cost => cost::measure(arguments, effort),
             Self::Storms => storms::measure(arguments, effort),
-            Self::Latency | Self::Forwarding | Self::Growth | Self::Start => {
+            Self::Latency => latency::measure(arguments, effort),
+            Self::Start => start::measure(arguments, effort),
+            Self::Forwarding | Self::Growth => bail!("{self:?}: is not measured yet"),
                 bail!("{self:?}: is not measured yet")
             }
         }
