@@ -61,8 +61,6 @@ impl Suite {
             Self::Latency => latency::measure(arguments, effort),
             Self::Start => start::measure(arguments, effort),
             Self::Forwarding | Self::Growth => bail!("{self:?}: is not measured yet"),
-                bail!("{self:?}: is not measured yet")
-            }
         }
     }
 }
