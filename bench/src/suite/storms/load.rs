@@ -10,7 +10,7 @@ use ::tests::{
 use crate::{load::packet_socket::Frames, site::HOST};
 
 /// The first group of each storm.
-const FIRST_GROUP: Ipv4Addr = Ipv4Addr::new(239, 0, 0, 0);
+pub(crate) const FIRST_GROUP: Ipv4Addr = Ipv4Addr::new(239, 0, 0, 0);
 /// Records of a report of version 3.
 pub(crate) const RECORDS: usize = 50;
 

@@ -1,13 +1,12 @@
 //! Join storms, and the same again as refreshes, absorbed end to end.
 
+mod feed;
 mod load;
 mod outcome;
 mod plan;
 mod report;
 mod turn;
 mod who;
-
-use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -27,44 +26,34 @@ use crate::{arguments::Arguments, contestant::attempt, model::Section, site::Sit
 /// When the kernel's limits cannot be raised.
 pub(crate) fn measure(arguments: &Arguments, effort: &Effort) -> Result<Section> {
     let _limits = plan::Limits::raise()?;
-    let cases = run(&Plan::new(effort), &arguments.contestants);
+    let cases = run(&Plan::new(effort), arguments);
     Ok(report::section(&cases))
 }
 
 /// Runs the storms of a plan: within each repetition the contestants take turns.
-fn run(plan: &Plan, contestants: &Path) -> Vec<Case> {
+fn run(plan: &Plan, arguments: &Arguments) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for stage in &plan.stages {
         let first = cases.len();
         for who in stage.contestants.iter().copied() {
             // Who lost its way in a smaller storm is not worth the time of a larger one.
-            let is_beaten = cases
-                .iter()
-                .any(|case| case.who == who && case.version == stage.version && case.is_beaten());
-            cases.push(Case::new(who, stage.version, stage.groups, is_beaten));
+            let is_beaten = cases.iter().any(|case| {
+                (case.who, case.version, case.feed) == (who, stage.version, stage.feed) && case.is_beaten()
+            });
+            cases.push(Case::new(who, stage, is_beaten));
         }
         for repetition in 0..stage.repetitions {
             for case in cases.iter_mut().skip(first) {
                 if case.is_skipped || (repetition > 0 && !case.who.is_quick()) {
                     continue;
                 }
-                match attempt(|| turn(case.who, stage, contestants)) {
+                match attempt(|| turn(case.who, stage, arguments)) {
                     Ok(turn) => {
-                        eprintln!(
-                            "  {} {} {}: {turn}",
-                            case.who.name(),
-                            case.version.id(),
-                            case.groups
-                        );
+                        eprintln!("  {}: {turn}", report::row_name(case));
                         case.turns.push(turn);
                     }
                     Err(error) => {
-                        eprintln!(
-                            "  {} {} {}: {error:#}",
-                            case.who.name(),
-                            case.version.id(),
-                            case.groups
-                        );
+                        eprintln!("  {}: {error:#}", report::row_name(case));
                         case.failures.push(format!("{error:#}"));
                     }
                 }
@@ -75,10 +64,12 @@ fn run(plan: &Plan, contestants: &Path) -> Vec<Case> {
 }
 
 /// One contestant's turn: it starts, learns the groups, and has them repeated.
-fn turn(who: Who, stage: &plan::Stage, contestants: &Path) -> Result<Turn> {
+fn turn(who: Who, stage: &plan::Stage, arguments: &Arguments) -> Result<Turn> {
     let mut site = Site::new()?;
-    let (site, mut contestant) = who.start(&mut site, contestants)?;
+    let (site, mut contestant) = who.start(&mut site, &arguments.contestants)?;
     let mut load = Load {
+        feed: stage.feed,
+        object: arguments.object.clone(),
         version: stage.version,
         storm: Storm::Joins,
         groups: stage.groups,

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{load::Version, turn::Outcome, who::Who};
+use super::{feed::Feed, load::Version, plan::Stage, turn::Outcome, who::Who};
 use crate::model::{Figure, Unit};
 
 /// One turn: the groups are learned, and then repeated if all were.
@@ -45,6 +45,7 @@ impl Display for Turn {
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) who: Who,
+    pub(crate) feed: Feed,
     pub(crate) version: Version,
     pub(crate) groups: u32,
     /// Whether it is left out, since a smaller storm was too much for it.
@@ -56,11 +57,12 @@ pub(crate) struct Case {
 
 impl Case {
     /// A case without turns yet.
-    pub(crate) fn new(who: Who, version: Version, groups: u32, is_skipped: bool) -> Self {
+    pub(crate) fn new(who: Who, stage: &Stage, is_skipped: bool) -> Self {
         Self {
             who,
-            version,
-            groups,
+            feed: stage.feed,
+            version: stage.version,
+            groups: stage.groups,
             is_skipped,
             turns: Vec::new(),
             failures: Vec::new(),

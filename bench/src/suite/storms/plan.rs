@@ -4,12 +4,13 @@ use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 
-use super::{load::Version, who::Who};
+use super::{feed::Feed, load::Version, who::Who};
 use crate::suite::Effort;
 
 /// Storms of one size.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
+    pub(crate) feed: Feed,
     pub(crate) version: Version,
     pub(crate) groups: u32,
     pub(crate) contestants: Vec<Who>,
@@ -35,11 +36,17 @@ impl Plan {
         };
         let mut stages = Vec::new();
         for groups in sizes.iter().copied() {
-            for version in Version::ALL {
+            for (version, feed) in Feed::ALL
+                .into_iter()
+                .flat_map(|feed| Version::ALL.map(|version| (version, feed)))
+            {
+                // A daemon does not see how frames came in.
+                let is_brief = effort.quick || feed == Feed::LiveFrames;
                 stages.push(Stage {
+                    feed,
                     version,
                     groups,
-                    contestants: if effort.quick {
+                    contestants: if is_brief {
                         vec![Who::Igmpd, Who::Bridge]
                     } else {
                         Who::ALL.to_vec()

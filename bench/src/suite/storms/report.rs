@@ -1,6 +1,7 @@
 //! Tables, goals and plots of the storms.
 
 use super::{
+    feed::Feed,
     load::{Storm, Version},
     outcome::{Case, figure},
     turn::Outcome,
@@ -17,12 +18,15 @@ const SMALL: u32 = 20_000;
 const METHOD: &[&str] = &[
     "One host joins 20,000, 100,000 and 1,000,000 groups at once, each contestant starting anew for each storm; then it sends \
      the same again, which are refreshes. With version 2 that is a report for each group, with version 3 a report for each 50.",
-    "The load is a **packet socket**: prebuilt frames, 64 with each call of `sendmmsg`, past the queueing discipline, into a \
+    "The load of most figures is a **packet socket**: prebuilt frames, 64 with each call of `sendmmsg`, past the queueing discipline, into a \
      veth pair. They arrive as socket buffers, of which XDP pays for a copy that no NIC has; the bridge and the daemons take \
      them as they are. The generator has processor 0. The contestant's end of the pair is polled by a kernel thread \
      (threaded NAPI) on processor 1, whose CPU time is exact and counts as receiving. What the socket may have under way fits \
      into the ring of the pair, so the generator waits for the receiver and no frame is lost before it is taken. Daemons \
      run where the scheduler puts them.",
+    "The load of the others is **live frames**: a program that `BPF_PROG_TEST_RUN` runs in the kernel makes each report and redirects \
+     it into the pair, as the driver of a NIC hands frames to XDP. For the bridge, which is not XDP, the pair makes socket \
+     buffers of them, as a driver does. They are sent in chunks of 192, since nothing holds them back where the ring is full.",
     "\"Until known\" is the time from the first frame until the contestant knew the last group, by its own word: igmpd's agent, \
      not only its map; the number of groups of the bridge's port; what FRR shows; what pimd writes; what igmpproxy has joined \
      upstream. A contestant that lost groups has the time until it learned nothing more. A daemon that has emptied its socket \
@@ -36,9 +40,14 @@ const METHOD: &[&str] = &[
 pub(crate) fn section(cases: &[Case]) -> Section {
     let mut section = Section::new("Storms of joins, and of refreshes", METHOD);
     section.goals = goals(cases);
-    for version in Version::ALL {
-        section.tables.push(joins(cases, version));
-        section.tables.push(refreshes(cases, version));
+    for feed in Feed::ALL {
+        for version in Version::ALL {
+            let of_both = |case: &&Case| (case.feed, case.version) == (feed, version);
+            let cases: Vec<&Case> = cases.iter().filter(of_both).collect();
+            let how = format!("{} ({})", version.name(), feed.name());
+            section.tables.push(joins(&cases, &how));
+            section.tables.push(refreshes(&cases, &how));
+        }
     }
     section.plots = plots(cases);
     section.remarks = remarks(cases);
@@ -132,7 +141,7 @@ fn memory(outcome: &Outcome) -> f64 {
     (kernel + outcome.process_memory).max(0.0)
 }
 
-fn row_name(case: &Case) -> String {
+pub(super) fn row_name(case: &Case) -> String {
     format!("{}, {}", case.who.name(), Unit::Count.text(case.groups.into()))
 }
 
@@ -141,9 +150,9 @@ fn without(case: &Case) -> &'static str {
     if case.is_skipped { "not tried" } else { "failed" }
 }
 
-fn joins(cases: &[Case], version: Version) -> Table {
+fn joins(cases: &[&Case], how: &str) -> Table {
     let mut table = Table::new(
-        &format!("New groups, {} (packet socket)", version.name()),
+        &format!("New groups, {how}"),
         &[
             "contestant, groups",
             "known",
@@ -159,7 +168,7 @@ fn joins(cases: &[Case], version: Version) -> Table {
             "bytes per group",
         ],
     );
-    for case in cases.iter().filter(|case| case.version == version) {
+    for case in cases {
         let of = |unit, number: &dyn Fn(&Outcome) -> f64| Cell::from(figure(unit, case.joins(), number));
         let mut cells = if case.turns.is_empty() {
             vec![Cell::from(without(case))]
@@ -188,9 +197,9 @@ fn joins(cases: &[Case], version: Version) -> Table {
     table
 }
 
-fn refreshes(cases: &[Case], version: Version) -> Table {
+fn refreshes(cases: &[&Case], how: &str) -> Table {
     let mut table = Table::new(
-        &format!("The same again as refreshes, {} (packet socket)", version.name()),
+        &format!("The same again as refreshes, {how}"),
         &[
             "contestant, groups",
             "absorbed in",
@@ -202,7 +211,7 @@ fn refreshes(cases: &[Case], version: Version) -> Table {
             "not counted as refreshes",
         ],
     );
-    for case in cases.iter().filter(|case| case.version == version) {
+    for case in cases {
         let of = |unit, number: &dyn Fn(&Outcome) -> f64| Cell::from(figure(unit, case.refreshes(), number));
         let cells = vec![
             of(Unit::Seconds, &|refreshes| refreshes.elapsed.as_secs_f64()),

@@ -1,13 +1,14 @@
 //! Small storms, of which only what was learned is looked at.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use super::{load::Version, *};
+use super::{feed::Feed, load::Version, *};
 use crate::suite::storms::plan::{Plan, Stage};
 
-fn plan(version: Version, groups: u32, contestants: &[Who]) -> Plan {
+fn plan(feed: Feed, version: Version, groups: u32, contestants: &[Who]) -> Plan {
     Plan {
         stages: vec![Stage {
+            feed,
             version,
             groups,
             contestants: contestants.to_vec(),
@@ -17,12 +18,23 @@ fn plan(version: Version, groups: u32, contestants: &[Who]) -> Plan {
     }
 }
 
+/// What tests run with where they need no object of generators, nor contestants.
+fn arguments() -> Arguments {
+    Arguments {
+        contestants: "/nonexistent".into(),
+        ..Arguments::for_tests()
+    }
+}
+
 #[test]
 fn everything_that_was_sent_is_known_and_refreshed() {
-    for version in Version::ALL {
+    for (feed, version) in Feed::ALL
+        .into_iter()
+        .flat_map(|feed| Version::ALL.map(|version| (feed, version)))
+    {
         let cases = run(
-            &plan(version, 500, &[Who::Igmpd, Who::Bridge]),
-            Path::new("/nonexistent"),
+            &plan(feed, version, 500, &[Who::Igmpd, Who::Bridge]),
+            &arguments(),
         );
         for case in &cases {
             assert_eq!(case.failures, Vec::<String>::new(), "{case:?}");
@@ -38,15 +50,16 @@ fn everything_that_was_sent_is_known_and_refreshed() {
         }
         let section = report::section(&cases);
         assert_eq!(section.remarks, Vec::<String>::new());
-        assert_eq!(section.tables.len(), 4);
+        assert_eq!(section.tables.len(), 8);
     }
 }
 
 #[test]
 fn who_is_missing_is_a_remark() {
+    let contestants = [Who::Igmpproxy, Who::Bridge];
     let cases = run(
-        &plan(Version::V2, 10, &[Who::Igmpproxy, Who::Bridge]),
-        Path::new("/nonexistent"),
+        &plan(Feed::PacketSocket, Version::V2, 10, &contestants),
+        &arguments(),
     );
     let section = report::section(&cases);
     let remark = section.remarks.first().expect("a remark");
@@ -62,16 +75,20 @@ fn what_a_receiver_with_limits_lost_is_told() {
         .start(&mut site, Path::new("/nonexistent"))
         .expect("a bridge");
     site.router.ip("link set br0 type bridge mcast_hash_max 64");
+    let plan = plan(Feed::PacketSocket, Version::V3, 500, &[Who::Bridge]);
+    let stage = plan.stages.first().expect("a stage");
     let load = Load {
-        version: Version::V3,
+        feed: stage.feed,
+        object: arguments().object,
+        version: stage.version,
         storm: Storm::Joins,
-        groups: 500,
-        limit: Duration::from_secs(10),
+        groups: stage.groups,
+        limit: stage.limit,
     };
     let joins = turn::measure(site, contestant.as_mut(), &load).expect("a storm");
     assert!((1..500).contains(&joins.known), "{joins:?}");
     assert_eq!(joins.known + joins.lost(500), 500);
-    let mut case = Case::new(Who::Bridge, Version::V3, 500, false);
+    let mut case = Case::new(Who::Bridge, stage, false);
     case.turns.push(Turn {
         joins,
         refreshes: None,

@@ -1,19 +1,24 @@
 //! One storm over one contestant: what it took, and what came of it.
 
 use std::{
-    fs, thread,
+    fs,
+    path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
 use ::tests::PATIENCE;
 use anyhow::{Context, Result, bail, ensure};
 
-use super::load::{Storm, Version};
+use super::{
+    feed::{Feed, Source},
+    load::{Storm, Version},
+};
 use crate::{
     contestant::Contestant,
     cpu::{self, Usage},
-    load::packet_socket::{Frames, PacketSocket, Sent},
-    site::{Counters, GENERATOR, LAN, Site, Traffic},
+    load::packet_socket::Sent,
+    site::{Counters, LAN, Site, Traffic},
 };
 
 /// How long a contestant has to know nothing new, and to rest, until it is believed to have done what it could.
@@ -33,6 +38,9 @@ const COST: u32 = 5;
 /// What is sent, and how long it may take.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
+    pub(crate) feed: Feed,
+    /// The generators of live frames.
+    pub(crate) object: PathBuf,
     pub(crate) version: Version,
     pub(crate) storm: Storm,
     pub(crate) groups: u32,
@@ -97,8 +105,9 @@ impl Outcome {
 ///
 /// When the generator fell short, the machine was starved, or the contestant does not tell what it knows.
 pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load) -> Result<Outcome> {
-    let frames = load.version.frames(load.storm, load.groups);
-    let socket = PacketSocket::open(&site.generator, GENERATOR)?;
+    let mut source = load
+        .feed
+        .prepare(site, &load.object, (load.version, load.storm, load.groups))?;
     let mut counters = Counters::open(&site.router, LAN)?;
     let processes = contestant.processes();
     let threads = site.poll_threads()?;
@@ -108,18 +117,18 @@ pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load)
     let traffic_before = counters.read()?;
 
     let started = Instant::now();
-    let sent = socket.send(&frames)?;
+    let sent = source.send(site, &mut counters)?;
     let mut watch = Watch {
         started,
         load,
-        frames: frames.len() as u64,
+        frames: source.len(),
         processes: &processes,
     };
     let end = watch.until_done(contestant, || Ok(counters.read()?.since(traffic_before)))?;
 
     let after = Snapshot::take(&processes, &threads)?;
     let traffic = counters.read()?.since(traffic_before);
-    ensure_load(&frames, &sent, traffic)?;
+    ensure_load(&source, &sent, traffic)?;
     if let Some(reason) = after.machine.since(before.machine).starved() {
         bail!(reason);
     }
@@ -147,15 +156,15 @@ pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load)
 }
 
 /// A storm of which the generator sent only a part, or of which a part never came to the contestant's device, is none.
-fn ensure_load(frames: &Frames, sent: &Sent, traffic: Traffic) -> Result<()> {
-    let wanted = frames.len();
+fn ensure_load(source: &Source, sent: &Sent, traffic: Traffic) -> Result<()> {
+    let wanted = source.len();
     ensure!(
-        sent.frames == wanted,
+        sent.frames as u64 == wanted,
         "the generator sent {} of {wanted} frames",
         sent.frames
     );
     ensure!(
-        traffic.received >= wanted as u64,
+        traffic.received >= wanted,
         "{} of {wanted} frames arrived at {LAN}, which dropped {}",
         traffic.received,
         traffic.receive_drops
