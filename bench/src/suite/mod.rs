@@ -1,6 +1,7 @@
 //! What is measured, one module a question.
 
 mod cost;
+mod forwarding;
 
 use std::{
     path::Path,
@@ -54,7 +55,8 @@ impl Suite {
     fn measure(self, arguments: &Arguments, effort: &Effort) -> Result<Section> {
         match self {
             Self::Cost => cost::measure(arguments, effort),
-            Self::Storms | Self::Latency | Self::Forwarding | Self::Growth | Self::Start => {
+            Self::Forwarding => forwarding::measure(arguments, effort),
+            Self::Storms | Self::Latency | Self::Growth | Self::Start => {
                 bail!("{self:?}: is not measured yet")
             }
         }
