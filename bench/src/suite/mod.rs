@@ -2,6 +2,8 @@
 
 mod cost;
 mod forwarding;
+mod latency;
+mod start;
 
 use std::{
     path::Path,
@@ -55,8 +57,10 @@ impl Suite {
     fn measure(self, arguments: &Arguments, effort: &Effort) -> Result<Section> {
         match self {
             Self::Cost => cost::measure(arguments, effort),
+            Self::Latency => latency::measure(arguments, effort),
             Self::Forwarding => forwarding::measure(arguments, effort),
-            Self::Storms | Self::Latency | Self::Growth | Self::Start => {
+            Self::Start => start::measure(arguments, effort),
+            Self::Storms | Self::Growth => {
                 bail!("{self:?}: is not measured yet")
             }
         }
