@@ -8,7 +8,10 @@ use nix::{
     time::{ClockId, clock_getcpuclockid},
     unistd::Pid,
 };
+use rustix::process::setpriority_process;
 
+/// The nicest of all.
+const LEAST_PRIORITY: i32 = 19;
 /// The most of the time that the hypervisor may have taken away during a measurement, in hundredths.
 const MOST_STOLEN: f64 = 2.0;
 /// What may have been taken away before it counts, in seconds: during a short measurement a tick or two prove nothing.
@@ -139,6 +142,16 @@ pub(crate) fn pin_thread(thread: u32, processor: usize) -> Result<()> {
     pin(pid(thread)?, processor)
 }
 
+/// Has the calling thread run only while nobody else wants its processor, or nearly so.
+///
+/// # Errors
+///
+/// When the kernel refuses, which it never should.
+pub(crate) fn give_way() -> Result<()> {
+    // The calling thread, as Linux has it.
+    setpriority_process(None, LEAST_PRIORITY).context("a thread can lower its own priority")
+}
+
 fn pin(thread: Pid, processor: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(processor)
@@ -160,6 +173,19 @@ fn pid(number: u32) -> Result<Pid> {
 pub(crate) fn napi_threads(device: &str) -> Result<Vec<u32>> {
     // The kernel cuts names after 15 bytes.
     let prefix: String = format!("napi/{device}-").chars().take(15).collect();
+    let all = kernel_threads("napi/")?.into_iter();
+    Ok(all
+        .filter(|(_, name)| name.starts_with(&prefix))
+        .map(|(thread, _)| thread)
+        .collect())
+}
+
+/// The kernel threads whose names begin like this, and their names.
+///
+/// # Errors
+///
+/// When processes cannot be listed.
+pub(crate) fn kernel_threads(prefix: &str) -> Result<Vec<(u32, String)>> {
     let mut threads = Vec::new();
     for entry in fs::read_dir("/proc").context("cannot read /proc")?.flatten() {
         let Some(pid) = entry
@@ -172,8 +198,8 @@ pub(crate) fn napi_threads(device: &str) -> Result<Vec<u32>> {
         // It may have ended meanwhile.
         let name =
             fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm")).unwrap_or_default();
-        if name.starts_with(&prefix) {
-            threads.push(pid);
+        if name.starts_with(prefix) {
+            threads.push((pid, name.trim_end().to_owned()));
         }
     }
     Ok(threads)

@@ -122,7 +122,11 @@ pub(crate) fn poll_by_thread(namespace: &Namespace, device: &str) -> Result<()> 
 }
 
 /// Runs a command in the way of `ip netns exec`, which mounts the namespace's own view of `/sys`.
-fn execute(namespace: &Namespace, command: &[&str]) -> Result<()> {
+///
+/// # Errors
+///
+/// When it cannot be run, or fails.
+pub(crate) fn execute(namespace: &Namespace, command: &[&str]) -> Result<()> {
     let output = Command::new("ip")
         .args(["netns", "exec", namespace.name()])
         .args(command)

@@ -1,6 +1,7 @@
 //! What is measured, one module a question.
 
 mod cost;
+mod forwarding;
 mod latency;
 mod start;
 mod storms;
@@ -59,8 +60,9 @@ impl Suite {
             Self::Cost => cost::measure(arguments, effort),
             Self::Storms => storms::measure(arguments, effort),
             Self::Latency => latency::measure(arguments, effort),
+            Self::Forwarding => forwarding::measure(arguments, effort),
             Self::Start => start::measure(arguments, effort),
-            Self::Forwarding | Self::Growth => bail!("{self:?}: is not measured yet"),
+            Self::Growth => bail!("{self:?}: is not measured yet"),
         }
     }
 }
