@@ -2,6 +2,7 @@
 
 mod cost;
 mod forwarding;
+mod growth;
 mod latency;
 mod start;
 mod storms;
@@ -61,8 +62,8 @@ impl Suite {
             Self::Storms => storms::measure(arguments, effort),
             Self::Latency => latency::measure(arguments, effort),
             Self::Forwarding => forwarding::measure(arguments, effort),
+            Self::Growth => growth::measure(effort),
             Self::Start => start::measure(arguments, effort),
-            Self::Growth => bail!("{self:?}: is not measured yet"),
         }
     }
 }
