@@ -55,57 +55,71 @@ pub(crate) fn section(cases: &[Case]) -> Section {
 }
 
 fn goals(cases: &[Case]) -> Vec<Goal> {
-    let mut goals = Vec::new();
-    let find = |who, version, groups| {
+    let all = Feed::ALL
+        .into_iter()
+        .flat_map(|feed| Version::ALL.map(|version| (feed, version)));
+    all.flat_map(|(feed, version)| goals_of(cases, feed, version))
+        .collect()
+}
+
+fn goals_of(cases: &[Case], feed: Feed, version: Version) -> Vec<Goal> {
+    let id = format!("{}{}", version.id(), feed.suffix());
+    let name = format!("{} ({})", version.name(), feed.name());
+    let find = |who, groups| {
+        let wanted = (who, feed, version, groups);
         cases
             .iter()
-            .find(|case| (case.who, case.version, case.groups) == (who, version, groups))
+            .find(|case| (case.who, case.feed, case.version, case.groups) == wanted)
     };
-    for version in Version::ALL {
-        let (id, name) = (version.id(), version.name());
-        let us = find(Who::Igmpd, version, LARGE);
-        let bridge = find(Who::Bridge, version, LARGE);
-        let ratio = |one: Option<Figure>, other: Option<Figure>| one?.ratio(&other?);
-        goals.push(Goal::new(
+    let ratio = |one: Option<Figure>, other: Option<Figure>| one?.ratio(&other?);
+    // A quick look has no storm of that size.
+    let large = cases.iter().map(|case| case.groups).max().unwrap_or(LARGE);
+    let size = Unit::Count.text(large.into());
+    let (us, bridge) = (find(Who::Igmpd, large), find(Who::Bridge, large));
+    let mut goals = vec![
+        Goal::new(
             format!("storms.lost-{id}"),
-            format!("groups lost of 1,000,000, {name}"),
+            format!("groups lost of {size}, {name}"),
             Bound::AtMost(0.0),
-            us.and_then(|case| figure(Unit::Count, case.joins(), |joins| joins.lost(LARGE) as f64)),
-        ));
-        goals.push(Goal::new(
+            us.and_then(|case| figure(Unit::Count, case.joins(), |joins| joins.lost(large) as f64)),
+        ),
+        Goal::new(
             format!("storms.joins-bridge-{id}"),
-            format!("new groups per second with 1,000,000, times the bridge's, {name}"),
+            format!("new groups per second with {size}, times the bridge's, {name}"),
             Bound::AtLeast(2.0),
             ratio(us.and_then(rate), bridge.and_then(rate)),
-        ));
+        ),
+        Goal::new(
+            format!("storms.refreshes-bridge-{id}"),
+            format!("refreshes of {size} groups per CPU second, times the bridge's, {name}"),
+            Bound::AtLeast(10.0),
+            ratio(us.and_then(per_cpu_second), bridge.and_then(per_cpu_second)),
+        ),
+        Goal::new(
+            format!("storms.refreshes-agent-{id}"),
+            format!("share of a processor that igmpd uses while {size} groups are refreshed, {name}"),
+            Bound::AtMost(1.0),
+            us.and_then(|case| figure(Unit::Percent, case.refreshes(), share)),
+        ),
+    ];
+    // Daemons take part with packet sockets alone, and what a group takes does not depend on how it came.
+    if feed == Feed::PacketSocket && large == LARGE {
         goals.push(Goal::new(
             format!("storms.joins-frr-{id}"),
             format!("new groups per second with 20,000, times FRR's, {name}"),
             Bound::AtLeast(100.0),
             ratio(
-                find(Who::Igmpd, version, SMALL).and_then(rate),
-                find(Who::Frr, version, SMALL).and_then(rate),
+                find(Who::Igmpd, SMALL).and_then(rate),
+                find(Who::Frr, SMALL).and_then(rate),
             ),
         ));
         goals.push(Goal::new(
-            format!("storms.refreshes-bridge-{id}"),
-            format!("refreshes of 1,000,000 groups per CPU second, times the bridge's, {name}"),
-            Bound::AtLeast(10.0),
-            ratio(us.and_then(per_cpu_second), bridge.and_then(per_cpu_second)),
-        ));
-        goals.push(Goal::new(
-            format!("storms.refreshes-agent-{id}"),
-            format!("share of a processor that igmpd uses while 1,000,000 groups are refreshed, {name}"),
-            Bound::AtMost(1.0),
-            us.and_then(|case| figure(Unit::Percent, case.refreshes(), share)),
-        ));
-        goals.push(Goal::new(
             format!("storms.bytes-{id}"),
-            format!("bytes for each of 1,000,000 groups, maps and agent together, {name}"),
+            format!("bytes for each of {size} groups, maps and agent together, {name}"),
             Bound::AtMost(400.0),
             us.and_then(|case| {
                 figure(Unit::Bytes, case.joins(), |joins| {
-                    memory(joins) / f64::from(LARGE)
+                    memory(joins) / f64::from(large)
                 })
             }),
         ));
@@ -238,14 +252,19 @@ fn refreshes(cases: &[&Case], how: &str) -> Table {
 
 fn plots(cases: &[Case]) -> Vec<Plot> {
     let mut plots = Vec::new();
-    for version in Version::ALL {
-        let of_version = || cases.iter().filter(move |case| case.version == version);
+    for (feed, version) in Feed::ALL
+        .into_iter()
+        .flat_map(|feed| Version::ALL.map(|version| (feed, version)))
+    {
+        let of_both = move |case: &&Case| (case.feed, case.version) == (feed, version);
         let mut plot = |file: &str, title: &str, y_label: &str, y: &dyn Fn(&Case) -> Option<Figure>| {
             let series: Vec<Series> = Who::ALL
                 .into_iter()
                 .map(|who| Series {
                     name: who.name().to_owned(),
-                    points: of_version()
+                    points: cases
+                        .iter()
+                        .filter(of_both)
                         .filter(|case| case.who == who)
                         .filter_map(|case| {
                             Some(Point {
@@ -259,8 +278,8 @@ fn plots(cases: &[Case]) -> Vec<Plot> {
                 .collect();
             if !series.is_empty() {
                 plots.push(Plot {
-                    file: format!("storms-{file}-{}", version.id()),
-                    title: format!("{title}, {}", version.name()),
+                    file: format!("storms-{file}-{}{}", version.id(), feed.suffix()),
+                    title: format!("{title}, {} ({})", version.name(), feed.name()),
                     kind: Kind::Lines,
                     x_label: "groups".to_owned(),
                     y_label: y_label.to_owned(),
@@ -301,7 +320,12 @@ fn plots(cases: &[Case]) -> Vec<Plot> {
 fn remarks(cases: &[Case]) -> Vec<String> {
     let mut remarks = Vec::new();
     for case in cases {
-        let name = format!("{}, {}", row_name(case), case.version.name());
+        let name = format!(
+            "{}, {}, {}",
+            row_name(case),
+            case.version.name(),
+            case.feed.name()
+        );
         remarks.extend(
             case.failures
                 .iter()
