@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
 use ::tests::{Namespace, Network, process::Process};
+use anyhow::{Context, Result, bail};
 
 /// What the configuration begins with.
 const TEMPLATE: &str = include_str!("../../contestants/smcroute.conf");
@@ -48,7 +48,12 @@ impl Smcroute {
     /// # Panics
     ///
     /// When the program cannot be started.
-    pub(crate) fn start(network: &Network, namespace: &Namespace, contestants: &Path, routes: &Routes<'_>) -> Result<Self> {
+    pub(crate) fn start(
+        network: &Network,
+        namespace: &Namespace,
+        contestants: &Path,
+        routes: &Routes<'_>,
+    ) -> Result<Self> {
         let program = contestants.join("smcroute/usr/sbin/smcrouted");
         if !program.is_file() {
             bail!("smcroute is missing: there is no {}", program.display());

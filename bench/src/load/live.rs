@@ -145,8 +145,14 @@ impl Live {
             ("GENERATE_INTERVAL", interval),
             ("SINK_FIRST", sinks.map_or(0, Sinks::first_index)),
             ("SINK_COUNT", u32::try_from(sinks.map_or(0, Sinks::len))?),
-            ("SINK_TTL", u32::from(*ttl) - sinks.map_or(0, |sinks| u32::from(sinks.is_routed))),
-            ("SINK_SAME_MAC", u32::from(sinks.is_some_and(|sinks| !sinks.is_routed))),
+            (
+                "SINK_TTL",
+                u32::from(*ttl) - sinks.map_or(0, |sinks| u32::from(sinks.is_routed)),
+            ),
+            (
+                "SINK_SAME_MAC",
+                u32::from(sinks.is_some_and(|sinks| !sinks.is_routed)),
+            ),
         ];
         let mut loader = EbpfLoader::new();
         for (name, value) in &settings {
@@ -300,7 +306,10 @@ impl Live {
     }
 
     fn generated(&mut self) -> Result<Array<&mut MapData, Progress>> {
-        let map = self.ebpf.map_mut("GENERATED").context("the object has no map GENERATED")?;
+        let map = self
+            .ebpf
+            .map_mut("GENERATED")
+            .context("the object has no map GENERATED")?;
         Ok(Array::try_from(map)?)
     }
 
@@ -315,7 +324,9 @@ impl Live {
     /// When the kernel does not tell.
     pub(crate) fn arrived(&mut self) -> Result<Vec<Arrived>> {
         let map = sinks::arrived_mut(&mut self.ebpf)?;
-        (0..self.sinks).map(|index| Ok(Arrived::from_words(map.get(&u32::try_from(index)?, 0)?))).collect()
+        (0..self.sinks)
+            .map(|index| Ok(Arrived::from_words(map.get(&u32::try_from(index)?, 0)?)))
+            .collect()
     }
 }
 
@@ -328,7 +339,10 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
 
 /// An Ethernet address in the upper six bytes of a number.
 fn mac(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)) << 16
+    bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        << 16
 }
 
 /// The sum over what the checksum of UDP or IGMP covers, but for the groups, which vary, and the checksum itself.
@@ -358,7 +372,11 @@ fn sum_without_groups(content: Content, frame: &[u8]) -> Result<u16> {
     let field = if content == Content::Data {
         covered.extend(frame.get(IP + 12..IP + 20).unwrap_or_default());
         covered.extend([0, header.get(9).copied().unwrap_or(0)]);
-        covered.extend(u16::try_from(end.saturating_sub(start)).unwrap_or(0).to_be_bytes());
+        covered.extend(
+            u16::try_from(end.saturating_sub(start))
+                .unwrap_or(0)
+                .to_be_bytes(),
+        );
         start + 6
     } else {
         start + 2
@@ -367,6 +385,10 @@ fn sum_without_groups(content: Content, frame: &[u8]) -> Result<u16> {
         .get_mut(field..field + 2)
         .context("the frame is too short for a checksum")?
         .fill(0);
-    covered.extend(frame.get(start..end).context("the frame is shorter than its packet")?);
+    covered.extend(
+        frame
+            .get(start..end)
+            .context("the frame is shorter than its packet")?,
+    );
     Ok(checksum::sum(&covered))
 }

@@ -50,16 +50,37 @@ pub(crate) fn measure(arguments: &Arguments, effort: &Effort) -> Result<Section>
     let mut section = Section::new("Forwarding", &METHOD);
     let mut outcomes = Outcomes::default();
     let begun = Instant::now();
-    let (all_ports, groups): (&[u32], u32) = if effort.quick { (&[1, 4], 1) } else { (&[1, 4, 16, 64], 10_000) };
-    let rivals: &[Rival] = if effort.quick { &[Rival::Igmpd, Rival::Kernel] } else { &Rival::ALL };
+    let (all_ports, groups): (&[u32], u32) = if effort.quick {
+        (&[1, 4], 1)
+    } else {
+        (&[1, 4, 16, 64], 10_000)
+    };
+    let rivals: &[Rival] = if effort.quick {
+        &[Rival::Igmpd, Rival::Kernel]
+    } else {
+        &Rival::ALL
+    };
     for &ports in all_ports {
         if begun.elapsed() > LIMIT {
             section.remarks.push(format!("{ports} ports: no time was left"));
             continue;
         }
-        let mut forwarders = start(arguments, rivals, ports, groups, &mut outcomes, &mut section.remarks);
+        let mut forwarders = start(
+            arguments,
+            rivals,
+            ports,
+            groups,
+            &mut outcomes,
+            &mut section.remarks,
+        );
         for case in Case::all(ports, groups, effort.quick) {
-            run(&case, &mut forwarders, effort.repetitions, &mut outcomes, &mut section.remarks);
+            run(
+                &case,
+                &mut forwarders,
+                effort.repetitions,
+                &mut outcomes,
+                &mut section.remarks,
+            );
         }
     }
     if !outcomes.has(Rival::Igmpd) {

@@ -174,7 +174,11 @@ impl Outcomes {
         let mut cost = Table::new(
             "CPU time for each packet that arrived at all ports, and how many times as many of them igmpd forwards in the same CPU \
              time.",
-            &[&columns[..], &ratios.iter().map(String::as_str).collect::<Vec<_>>()].concat(),
+            &[
+                &columns[..],
+                &ratios.iter().map(String::as_str).collect::<Vec<_>>(),
+            ]
+            .concat(),
         );
         let mut rate = Table::new("Packets that arrived at all ports in each second.", &columns);
         for case in &cases {
@@ -203,7 +207,10 @@ impl Outcomes {
             .filter(|case| case.load == Load::Live && case.ports <= 4)
             .map(|case| {
                 Goal::new(
-                    format!("forwarding.ports-{}-bytes-{}-groups-{}", case.ports, case.len, case.groups),
+                    format!(
+                        "forwarding.ports-{}-bytes-{}-groups-{}",
+                        case.ports, case.len, case.groups
+                    ),
                     format!("packets per CPU second, times the kernel's multicast routing: {case}"),
                     Bound::AtLeast(GOAL),
                     self.ratio(Rival::Kernel, case),

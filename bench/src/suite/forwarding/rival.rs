@@ -100,7 +100,10 @@ impl Forwarder {
 fn igmpd(site: &Site, ports: u32, groups: u32) -> Result<Igmpd> {
     site.address();
     let memberships = ports * groups;
-    let mut config = format!("max-groups = {}\n[interfaces.{INCOMING}]\n", memberships.max(65_536));
+    let mut config = format!(
+        "max-groups = {}\n[interfaces.{INCOMING}]\n",
+        memberships.max(65_536)
+    );
     let mut interfaces = vec![INCOMING];
     for port in &site.ports {
         let _ = writeln!(config, "[interfaces.{port}.igmp]");
@@ -123,7 +126,8 @@ fn kernel(arguments: &Arguments, site: &Site, groups: u32) -> Result<Smcroute> {
     site.address();
     site.router.sysctl("net/ipv4/ip_forward", "1");
     for scope in ["all", INCOMING] {
-        site.router.sysctl(&format!("net/ipv4/conf/{scope}/rp_filter"), "0");
+        site.router
+            .sysctl(&format!("net/ipv4/conf/{scope}/rp_filter"), "0");
     }
     let routes = Routes {
         from: INCOMING,
@@ -148,9 +152,14 @@ fn bridge(site: &Site, groups: u32) -> Result<()> {
     site.join(groups)?;
     let wanted = site.ports.len() as u32 * groups;
     wait("the bridge knows all groups", || {
-        let text = tests::process::run(
-            std::process::Command::new("bridge").args(["-n", site.router.name(), "mdb", "show", "dev", "br0"]),
-        );
+        let text = tests::process::run(std::process::Command::new("bridge").args([
+            "-n",
+            site.router.name(),
+            "mdb",
+            "show",
+            "dev",
+            "br0",
+        ]));
         let known = text.lines().filter(|line| line.contains(" grp 239.")).count();
         (u32::try_from(known).unwrap_or(u32::MAX), wanted)
     })

@@ -142,7 +142,11 @@ impl Site {
                 site.draining.push(thread);
             }
         }
-        ensure!(site.polling.len() == 1, "{} threads poll {INCOMING}", site.polling.len());
+        ensure!(
+            site.polling.len() == 1,
+            "{} threads poll {INCOMING}",
+            site.polling.len()
+        );
         ensure!(
             site.draining.len() == ports as usize,
             "{} threads poll {ports} sinks",
@@ -222,7 +226,11 @@ impl Site {
         Ok(Sent {
             frames: goes * GO,
             elapsed,
-            arrived: arrived.iter().zip(&before).map(|(now, before)| now.since(before)).collect(),
+            arrived: arrived
+                .iter()
+                .zip(&before)
+                .map(|(now, before)| now.since(before))
+                .collect(),
         })
     }
 }

@@ -49,7 +49,10 @@ fn a_missing_contestant_is_a_remark() {
     };
     let section = measure(&arguments, &effort).expect("igmpd is there");
     assert!(
-        section.remarks.iter().any(|text| text.contains("smcroute is missing")),
+        section
+            .remarks
+            .iter()
+            .any(|text| text.contains("smcroute is missing")),
         "{:?}",
         section.remarks
     );
