@@ -2,6 +2,7 @@
 
 mod cost;
 mod forwarding;
+mod growth;
 mod latency;
 mod start;
 
@@ -59,8 +60,9 @@ impl Suite {
             Self::Cost => cost::measure(arguments, effort),
             Self::Latency => latency::measure(arguments, effort),
             Self::Forwarding => forwarding::measure(arguments, effort),
+            Self::Growth => growth::measure(effort),
             Self::Start => start::measure(arguments, effort),
-            Self::Storms | Self::Growth => {
+            Self::Storms => {
                 bail!("{self:?}: is not measured yet")
             }
         }

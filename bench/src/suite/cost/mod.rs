@@ -27,8 +27,8 @@ mod trial;
 
 use std::{path::Path, thread};
 
+use ::tests::Network;
 use anyhow::{Result, ensure};
-use tests::Network;
 
 use self::{
     bench::{Bench, Taken},
@@ -141,4 +141,89 @@ fn in_a_quiet_place<T: Send>(task: impl FnOnce() -> Result<T> + Send) -> Result<
         }
         task()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use igmp_wire::Refusal;
+
+    use super::{
+        cases::{Case, V2_REFRESH},
+        router::Count,
+        trial::Verdict,
+        *,
+    };
+
+    const TINY: Scale = Scale {
+        many: 2_000,
+        max_groups: 4_000,
+        rounds: 1,
+        time: 1e4,
+    };
+
+    #[test]
+    fn every_packet_takes_its_path() {
+        let object = Arguments::for_tests().object;
+        let section = in_a_quiet_place(|| run(&object, &TINY)).expect("every packet takes its path");
+        assert!(
+            section.goals.iter().all(|goal| goal.measured.is_some()),
+            "{:#?}",
+            section.goals
+        );
+        let rows: usize = section.tables.iter().map(|table| table.rows.len()).sum();
+        // Each case once, four kinds of records, and five kinds of packets in no cache.
+        assert_eq!(rows, cases::all().len() + 4 + 5);
+        for reason in Refusal::ALL {
+            let mut names = section.tables.iter().flat_map(|table| &table.rows);
+            assert!(names.any(|(name, _)| name == reason.name()), "{reason:?}");
+        }
+    }
+
+    /// What should be a version 2 refresh, changed.
+    fn failure(change: impl FnOnce(&mut Case) + Send) -> String {
+        let object = Arguments::for_tests().object;
+        let outcome = in_a_quiet_place(|| {
+            let mut bench = Bench::load(&object, TINY.max_groups)?;
+            let mut case = cases::all()
+                .into_iter()
+                .find(|case| case.name == V2_REFRESH)
+                .context("there is a v2 refresh")?;
+            change(&mut case);
+            bench.round(&[case], TINY.time, &mut [Taken::default()])
+        });
+        format!("{:#}", outcome.expect_err("the packet took another path"))
+    }
+
+    #[test]
+    fn another_path_is_no_figure() {
+        // Of a group that is known, but asked for by a packet that is refused.
+        let text = failure(|case| case.work.frames = vec![packets::unknown(packets::group(0)).frame()]);
+        assert!(
+            text.contains("the verdict is 2, and [Drop] was expected"),
+            "{text}"
+        );
+        // A group that nobody reported before, so that the first report makes it and the others refresh it.
+        let text = failure(|case| case.work.frames = vec![packets::v2([239, 9, 9, 9].into())]);
+        assert!(text.contains("the frame took another path"), "{text}");
+        // The right packet, but not what it is taken for.
+        let text = failure(|case| case.work.count = Count::Interface(Box::default()));
+        assert!(text.contains("the frame took another path"), "{text}");
+    }
+
+    #[test]
+    fn a_floor_that_does_nothing_is_no_figure() {
+        let text = failure(|case| case.ground.groups.push(0xef09_0909));
+        assert!(text.contains("the floor does not know a group"), "{text}");
+        let text = failure(|case| case.ground.frames.truncate(1));
+        assert!(
+            text.contains("the floor has not written the time of a group"),
+            "{text}"
+        );
+        let text = failure(|case| case.ground.verdict = Verdict::Pass);
+        assert!(
+            text.contains("the verdict is 1, and [Pass] was expected"),
+            "{text}"
+        );
+    }
 }
