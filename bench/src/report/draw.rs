@@ -7,7 +7,6 @@ use plotters::{
         Shift,
         combinators::IntoLogRange,
         ranged1d::{AsRangedCoord, ValueFormatter},
-        types::RangedCoordf64,
     },
     prelude::*,
 };

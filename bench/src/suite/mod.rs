@@ -1,5 +1,10 @@
 //! What is measured, one module a question.
 
+mod cost;
+mod growth;
+mod latency;
+mod start;
+
 use std::{
     path::Path,
     process::Command,
@@ -49,8 +54,16 @@ impl Suite {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    fn measure(self, _arguments: &Arguments, _effort: &Effort) -> Result<Section> {
-        bail!("{self:?}: is not measured yet")
+    fn measure(self, arguments: &Arguments, effort: &Effort) -> Result<Section> {
+        match self {
+            Self::Cost => cost::measure(arguments, effort),
+            Self::Latency => latency::measure(arguments, effort),
+            Self::Growth => growth::measure(effort),
+            Self::Start => start::measure(arguments, effort),
+            Self::Storms | Self::Forwarding => {
+                bail!("{self:?}: is not measured yet")
+            }
+        }
     }
 }
 
