@@ -451,6 +451,11 @@ impl Agent {
         }
     }
 
+    /// Whether anybody listens to [`publish`](Self::publish). Without, there is no need to put together what is told.
+    fn has_listeners(&self) -> bool {
+        self.monitor.receiver_count() > 0
+    }
+
     /// Tells everybody who listens.
     fn publish(&self, event: MonitorEvent) {
         // It fails where nobody listens.
