@@ -166,7 +166,12 @@ pub fn texts(output: &Output) -> (String, String) {
 
 /// The directory of the programs under test: that of the test executable's own build.
 pub(crate) fn build_directory() -> PathBuf {
-    let executable = std::env::current_exe().expect("a test knows its own path");
-    let deps = executable.parent().unwrap_or(Path::new("."));
-    deps.parent().unwrap_or(deps).to_path_buf()
+    let executable = std::env::current_exe().expect("a program knows its own path");
+    let directory = executable.parent().unwrap_or(Path::new("."));
+    // Test programs lie one level below the others.
+    if directory.ends_with("deps") {
+        directory.parent().unwrap_or(directory).to_path_buf()
+    } else {
+        directory.to_path_buf()
+    }
 }

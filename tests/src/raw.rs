@@ -43,8 +43,12 @@ impl RawSocket {
 }
 
 /// Opens a packet socket of this protocol (in host order) that is bound to one interface.
+///
+/// # Panics
+///
+/// If there is no such interface.
 #[track_caller]
-pub(crate) fn packet_socket(namespace: &Namespace, interface: &str, protocol: u16) -> Socket {
+pub fn packet_socket(namespace: &Namespace, interface: &str, protocol: u16) -> Socket {
     let open = || -> io::Result<Socket> {
         let kind = Some(i32::from(protocol.to_be()).into());
         let socket = Socket::new(Domain::PACKET, Type::RAW, kind)?;
@@ -62,9 +66,18 @@ pub(crate) fn packet_socket(namespace: &Namespace, interface: &str, protocol: u1
         .unwrap_or_else(|error| panic!("{interface} in {}: {error}", namespace.name()))
 }
 
+/// Opens a packet socket of this protocol (in host order) for all interfaces of a namespace.
+#[track_caller]
+pub fn packet_socket_on_all(namespace: &Namespace, protocol: u16) -> Socket {
+    let kind = Some(i32::from(protocol.to_be()).into());
+    namespace
+        .enter(|| Socket::new(Domain::PACKET, Type::RAW, kind))
+        .expect("a packet socket")
+}
+
 /// Has a packet socket keep untagged IPv4 packets of some IP protocols alone, so that no others take its room.
 #[track_caller]
-pub(crate) fn keep_protocols(socket: &Socket, protocols: &[u8]) {
+pub fn keep_protocols(socket: &Socket, protocols: &[u8]) {
     // Operations of classic BPF, as in <linux/filter.h>: load 16 or 8 bits of the frame, jump if equal, return.
     const LOAD_HALF: u16 = 0x28;
     const LOAD_BYTE: u16 = 0x30;

@@ -1,7 +1,7 @@
 //! The build of `igmp-ebpf`, with a toolchain that has the sources of `core`: no toolchain ships it compiled for BPF.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -12,6 +12,9 @@ use crate::workspace::{self, Workspace};
 
 /// What names the object file to the build script of `igmp-user`.
 pub(crate) const OBJECT_VARIABLE: &str = "IGMP_EBPF_OBJECT";
+
+/// What names the object file of the programs that measure to the tests of `bench`.
+pub(crate) const MEASURING_OBJECT_VARIABLE: &str = "IGMP_BENCH_OBJECT";
 
 /// The only BPF target: the byte order of the machines this router runs on.
 const TARGET: &str = "bpfel-unknown-none";
@@ -54,6 +57,11 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<Path
     Ok(object)
 }
 
+/// The object file of the programs that measure, which is built beside that of the XDP program.
+pub(crate) fn measuring_object(object: &Path) -> PathBuf {
+    object.with_file_name("igmp-bench")
+}
+
 /// Clippy over the XDP program, warnings being errors; `None` when the toolchain has no clippy, or one of another
 /// version than its compiler, whose metadata it could not read.
 pub(crate) fn clippy(workspace: &Workspace, toolchain: &Toolchain) -> Option<Command> {
@@ -71,10 +79,15 @@ pub(crate) fn clippy(workspace: &Workspace, toolchain: &Toolchain) -> Option<Com
     Some(clippy)
 }
 
-/// A build in which warnings are errors: what is left to check with when there is no clippy.
-pub(crate) fn strict_build(workspace: &Workspace, toolchain: &Toolchain) -> Command {
+/// A build in which warnings are errors of the XDP program or of the programs that measure, by the name of the binary: what
+/// is left to check with when there is no clippy.
+pub(crate) fn strict_build(workspace: &Workspace, toolchain: &Toolchain, binary: &str) -> Command {
     let mut cargo = cargo(workspace, toolchain, "cargo");
-    cargo.arg("rustc").args(ARGUMENTS).args(["--", "-Dwarnings"]);
+    // Arguments for the compiler can be given for one binary at a time.
+    cargo
+        .arg("rustc")
+        .args(ARGUMENTS)
+        .args(["--bin", binary, "--", "-Dwarnings"]);
     cargo
 }
 

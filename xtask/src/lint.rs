@@ -39,14 +39,23 @@ pub(crate) fn checks(workspace: &Workspace, toolchain: &Toolchain, object: &Path
     // Encoded, because cargo prefers this variable to the plain one that the environment may have set.
     rustdoc.env("CARGO_ENCODED_RUSTDOCFLAGS", "-Dwarnings");
 
-    let (name, program) = match ebpf::clippy(workspace, toolchain) {
-        Some(clippy) => ("clippy, XDP program", clippy),
-        None => (
-            "warnings of rustc, XDP program (its toolchain has no clippy)",
-            ebpf::strict_build(workspace, toolchain),
-        ),
+    let programs = match ebpf::clippy(workspace, toolchain) {
+        Some(command) => vec![Check {
+            name: "clippy, XDP program",
+            command,
+        }],
+        None => vec![
+            Check {
+                name: "warnings of rustc, XDP program (its toolchain has no clippy)",
+                command: ebpf::strict_build(workspace, toolchain, "igmp-ebpf"),
+            },
+            Check {
+                name: "warnings of rustc, measuring programs",
+                command: ebpf::strict_build(workspace, toolchain, "igmp-bench"),
+            },
+        ],
     };
-    vec![
+    let mut checks = vec![
         Check {
             name: "formatting",
             command: format,
@@ -56,10 +65,6 @@ pub(crate) fn checks(workspace: &Workspace, toolchain: &Toolchain, object: &Path
             command: clippy,
         },
         Check {
-            name,
-            command: program,
-        },
-        Check {
             name: "rustdoc, host crates",
             command: rustdoc,
         },
@@ -67,7 +72,9 @@ pub(crate) fn checks(workspace: &Workspace, toolchain: &Toolchain, object: &Path
             name: "rustdoc, XDP program",
             command: ebpf::document(workspace, toolchain),
         },
-    ]
+    ];
+    checks.extend(programs);
+    checks
 }
 
 /// Runs the checks alone, all of them even when one objects.

@@ -1,5 +1,6 @@
 //! Every command a developer or a user needs: build, run, test. Each sets up what it needs first, and says so.
 
+mod bench;
 mod build;
 mod command;
 mod ebpf;
@@ -71,6 +72,19 @@ enum Task {
         /// Run only the tests whose name contains this text (the checks are then left out).
         filter: Option<String>,
     },
+    /// Measure the router beside what a user would pick instead, and write bench/RESULTS.md.
+    Bench {
+        /// Measure the essentials in less than two minutes, print them, and change no file.
+        #[arg(long, conflicts_with = "render")]
+        quick: bool,
+        /// Run this suite alone (cost, storms, latency, forwarding, growth, start); may be given several times. The others
+        /// keep the results of their last run.
+        #[arg(long, value_name = "SUITE", conflicts_with = "render")]
+        only: Vec<String>,
+        /// Measure nothing: write the tables and plots anew from the raw numbers.
+        #[arg(long)]
+        render: bool,
+    },
     /// Formatting, clippy and rustdoc alone; warnings are errors.
     Lint,
     /// Join a group with a real socket until Ctrl-C: a receiver for trying things out inside the lab.
@@ -138,6 +152,10 @@ fn perform(Arguments { no_install, task }: Arguments) -> Result<ExitCode> {
         } => {
             let profile = Profile::new(release);
             return test::run(&workspace, profile, &only, filter.as_deref(), installation);
+        }
+        Task::Bench { quick, only, render } => {
+            let wishes = bench::Wishes { quick, only, render };
+            return bench::run(&workspace, &wishes, installation);
         }
         Task::Lint => return lint::run(&workspace, installation),
         Task::Join {

@@ -8,7 +8,8 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -47,34 +48,53 @@ impl Frr {
     /// If FRR is not installed.
     #[track_caller]
     pub fn start(network: &Network, namespace: &Namespace, config: &str) -> Self {
+        let mut frr = Self::spawn(network, namespace, config);
+        frr.wait_ready();
+        frr
+    }
+
+    /// Starts both with this configuration of pimd, without waiting for more than zebra's socket, which pimd needs.
+    ///
+    /// # Panics
+    ///
+    /// If FRR is not installed.
+    #[track_caller]
+    pub fn spawn(network: &Network, namespace: &Namespace, config: &str) -> Self {
         assert!(
             Path::new(DAEMONS).join("pimd").is_file(),
             "FRR is not installed: apt-get install frr"
         );
-        let directory = network.path(&format!("frr-{}", namespace.name()));
+        let (number, _) = network.agent();
+        let directory = network.path(&format!("frr-{}-{number}", namespace.name()));
         give_to_frr(&directory);
         fs::write(directory.join("zebra.conf"), "").expect("a file in the test's directory can be written");
         fs::write(directory.join("pimd.conf"), config)
             .expect("a file in the test's directory can be written");
         let mut zebra = spawn(namespace, &directory, "zebra");
-        wait_for("zebra's socket", PATIENCE, || {
+        // Looked for often, since how long a start takes is measured.
+        let socket = directory.join("zserv.api");
+        let began = Instant::now();
+        while !socket.exists() {
             assert!(zebra.exited().is_none(), "zebra ended");
-            let exists = directory.join("zserv.api").exists();
-            if exists { Ok(()) } else { Err(zebra.log()) }
-        });
+            assert!(
+                began.elapsed() < PATIENCE,
+                "zebra made no socket: {}",
+                zebra.log()
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
         let pimd = spawn(namespace, &directory, "pimd");
-        let mut frr = Self {
+        Self {
             directory,
             namespace: namespace.name().to_owned(),
             pimd,
             _zebra: zebra,
-        };
-        frr.wait_ready();
-        frr
+        }
     }
 
+    /// Waits until pimd answers.
     #[track_caller]
-    fn wait_ready(&mut self) {
+    pub fn wait_ready(&mut self) {
         wait_for("pimd to answer", PATIENCE, || {
             assert!(self.pimd.exited().is_none(), "pimd ended");
             let output = process::output(&mut self.vtysh("show version"));

@@ -62,6 +62,8 @@ pub struct Received {
     pub destination: Option<Ipv4Addr>,
     /// Where it came from, of UDP sockets.
     pub source: Option<Ipv4Addr>,
+    /// The index of the interface that it came in on, of packet sockets.
+    pub interface: Option<usize>,
     /// What the socket has lost until now: for want of room, and, of UDP sockets, for wrong checksums (`sk_drops`).
     pub lost: u32,
     /// Of packet sockets.
@@ -110,6 +112,7 @@ pub fn receive(socket: &Socket, buffer: &mut [u8]) -> Option<Received> {
         at: now(),
         destination: None,
         source: address.and_then(|address| Some(address.as_sockaddr_in()?.ip())),
+        interface: address.and_then(|address| Some(address.as_link_addr()?.ifindex())),
         lost: 0,
         auxiliary: Auxiliary::default(),
     };

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use self::tally::Tally;
+use crate::bench::contestants;
 use crate::build::{self, Built, Profile};
 use crate::command;
 use crate::ebpf;
@@ -62,7 +63,13 @@ pub(crate) fn run(
             times.push(("build", started.elapsed()));
             for (part, name) in PARTS.into_iter().filter(|(part, _)| wanted(*part)) {
                 let started = Instant::now();
-                run_part(workspace, profile, &built, (part, name), filter, &mut total)?;
+                run_part(
+                    (workspace, profile, installation),
+                    &built,
+                    (part, name),
+                    filter,
+                    &mut total,
+                )?;
                 times.push((name, started.elapsed()));
             }
         }
@@ -86,8 +93,7 @@ pub(crate) fn run(
 }
 
 fn run_part(
-    workspace: &Workspace,
-    profile: Profile,
+    (workspace, profile, installation): (&Workspace, Profile, Installation),
     built: &Built,
     (part, name): (Part, &str),
     filter: Option<&str>,
@@ -107,22 +113,38 @@ fn run_part(
         }
         // They wait for timers of the protocol most of the time, each in namespaces of its own, so that more of them than
         // there are processors get on side by side.
+        for package in PRIVILEGED_PACKAGES {
+            cargo.args(["--package", package]);
+        }
         cargo
-            .arg("--package=tests")
-            .env("RUST_TEST_THREADS", PRIVILEGED_THREADS);
+            .env("RUST_TEST_THREADS", PRIVILEGED_THREADS)
+            .env(
+                ebpf::MEASURING_OBJECT_VARIABLE,
+                ebpf::measuring_object(&built.object),
+            )
+            .env(
+                contestants::DIRECTORY_VARIABLE,
+                contestants::fetch(workspace, installation),
+            );
     } else {
-        cargo.args(["--workspace", "--exclude=igmp-ebpf", "--exclude=tests"]);
+        cargo.args(["--workspace", "--exclude=igmp-ebpf"]);
+        for package in PRIVILEGED_PACKAGES {
+            cargo.args(["--exclude", package]);
+        }
     }
     // Under a filter most test programs run nothing, as asked.
     let expected = if filter.is_some() {
         Vec::new()
     } else {
         expected::programs(workspace, |package| {
-            (package == "tests") == privileged && package != "igmp-ebpf"
+            PRIVILEGED_PACKAGES.contains(&package) == privileged && package != "igmp-ebpf"
         })?
     };
     run_tests(name, cargo.args(filter), &expected, total)
 }
+
+/// The packages whose tests need root.
+const PRIVILEGED_PACKAGES: [&str; 2] = ["bench", "tests"];
 
 /// How many privileged tests run at a time.
 const PRIVILEGED_THREADS: &str = "8";

@@ -1,0 +1,3 @@
+//! What sends frames at full speed.
+
+pub(crate) mod packet_socket;
