@@ -8,6 +8,7 @@ use crate::{
     action::{Action, Notification, NotificationKind, Reason},
     config::InterfaceConfig,
     context::{Context, Site},
+    dense::DenseMap,
     forwarding::{Origins, Wish},
     group::Group,
     limits::{Occasional, Refused},
@@ -54,7 +55,7 @@ pub(crate) struct Interface {
     /// Where the timer of the role is queued.
     pub(crate) slot: Slot,
     /// The groups that hosts reported.
-    pub(crate) groups: BTreeMap<Ipv4Addr, Group>,
+    pub(crate) groups: DenseMap<Ipv4Addr, Group>,
     /// Groups that were removed lately, of which the kernel may still have the entries.
     pub(crate) removed: BTreeMap<Ipv4Addr, Removal>,
     /// When they were removed, in this order, so that each is forgotten without a search.
@@ -84,7 +85,7 @@ impl Interface {
             role: Role::silent(),
             before: Before::default(),
             slot: Slot::default(),
-            groups: BTreeMap::new(),
+            groups: DenseMap::default(),
             removed: BTreeMap::new(),
             removals: VecDeque::new(),
             statics: Statics::default(),
@@ -142,7 +143,7 @@ impl Interface {
     pub(crate) fn close<L: Liveness>(mut self, cx: &mut Context<'_, L>) {
         let parameters = self.parameters();
         cx.timers.cancel(&mut self.slot, Key::Interface(self.id));
-        for (address, group) in core::mem::take(&mut self.groups) {
+        for (address, group) in core::mem::take(&mut self.groups).into_entries() {
             let site = Site {
                 parameters: &parameters,
                 group: address,

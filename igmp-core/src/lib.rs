@@ -20,6 +20,7 @@
 //! | `specific_query` | specific queries: repetition, merging, S flag, splitting; those of other routers (§6.6) |
 //! | `timer`, `timers` | a timer that the kernel refreshes unseen, and the index of all deadlines |
 //! | `static_group`, `limits` | what the configuration adds and what it refuses |
+//! | [`dense`] | an ordered map for what there may be a million of |
 //! | `budget` | how much there is room for on all interfaces together |
 //! | [`subscription`] | what all downstream members want together, for a proxy to ask upstream (RFC 4605 §4.1) |
 //! | [`member`] | what members on single interfaces want, for PIM |
@@ -38,6 +39,7 @@
 
 pub mod action;
 pub mod config;
+pub mod dense;
 pub mod event;
 pub mod host;
 pub mod liveness;

@@ -42,17 +42,21 @@ impl Interface {
             return;
         }
 
-        let times = if self.groups.contains_key(&address) || self.removed.contains_key(&address) {
+        // Nearly all groups that are not known have not been lately either, and then there is nothing to find out.
+        let is_known = self.groups.contains_key(&address);
+        let was_known = is_known || self.removed.contains_key(&address);
+        let times = if was_known {
             cx.liveness.group(self.id, address)
         } else {
             GroupTimes::default()
         };
-        self.catch_up(address, &parameters, &times, report.time, Some(report.time), cx);
+        if is_known {
+            self.catch_up(address, &parameters, &times, report.time, Some(report.time), cx);
+        }
+        // Catching up neither makes a group nor ends one.
+        let known = if is_known { self.groups.get(&address) } else { None };
 
-        let mode = self
-            .groups
-            .get(&address)
-            .map_or(CompatibilityMode::V3, |group| group.older.mode(report.time));
+        let mode = known.map_or(CompatibilityMode::V3, |group| group.older.mode(report.time));
         let Some(translation) = compat::translate(report.kind, mode) else {
             self.give_back(address, inserted(report.kind, &list), cx);
             return;
@@ -62,7 +66,7 @@ impl Interface {
             list.clear();
         }
 
-        let group = self.groups.get(&address);
+        let group = known;
         let is_include = group.is_none_or(|group| group.mode.get() == FilterMode::Include);
         // BLOCK in INCLUDE mode is the only row that adds nothing.
         if !(kind == RecordKind::Block && is_include) {
@@ -72,7 +76,7 @@ impl Interface {
             self.refuse_sources(report, &refused, limit, is_include, cx);
         }
 
-        let created = match self.groups.contains_key(&address) {
+        let created = match is_known {
             true => None,
             false if !makes_state(kind, &list) => {
                 self.give_back(address, inserted(report.kind, &list), cx);
@@ -93,7 +97,9 @@ impl Interface {
                 );
                 self.insert_group(address, report.reporter, cx);
                 let first = cx.actions.len();
-                self.catch_up(address, &parameters, &times, report.time, Some(report.time), cx);
+                if was_known {
+                    self.catch_up(address, &parameters, &times, report.time, Some(report.time), cx);
+                }
                 Some(first)
             }
         };

@@ -328,7 +328,7 @@ impl Interface {
     fn clear<L: Liveness>(&mut self, only: Option<Ipv4Addr>, cx: &mut Context<'_, L>) {
         match only {
             None => {
-                let addresses: Vec<Ipv4Addr> = self.groups.keys().copied().collect();
+                let addresses: Vec<Ipv4Addr> = self.groups.keys().collect();
                 for address in addresses {
                     self.remove_group(address, Reason::Clear, cx);
                 }

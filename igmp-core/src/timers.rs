@@ -5,9 +5,8 @@
 //! is: the record is looked at once too early and queued anew, which is cheaper than moving an entry at each refresh.
 
 use core::net::Ipv4Addr;
-use std::collections::BTreeSet;
 
-use crate::{InterfaceId, time::Instant};
+use crate::{InterfaceId, dense::DenseMap, time::Instant};
 
 /// What a deadline belongs to. The order is that in which deadlines of the same instant are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,13 +41,13 @@ impl Slot {
 /// All deadlines of a router, or of another part that names its records by keys of its own.
 #[derive(Debug)]
 pub(crate) struct Timers<K = Key> {
-    queue: BTreeSet<(Instant, K)>,
+    queue: DenseMap<(Instant, K), ()>,
 }
 
 impl<K> Default for Timers<K> {
     fn default() -> Self {
         Self {
-            queue: BTreeSet::new(),
+            queue: DenseMap::default(),
         }
     }
 }
@@ -58,7 +57,7 @@ impl<K: Copy + Ord> Timers<K> {
     pub(crate) fn wake_by(&mut self, slot: &mut Slot, at: Instant, key: K) {
         if at < slot.0 {
             self.cancel(slot, key);
-            self.queue.insert((at, key));
+            self.queue.insert((at, key), ());
             slot.0 = at;
         }
     }
@@ -73,21 +72,21 @@ impl<K: Copy + Ord> Timers<K> {
 
     /// The earliest entry, if it is due.
     pub(crate) fn first_due(&self, now: Instant) -> Option<K> {
-        let &(at, key) = self.queue.first()?;
+        let ((at, key), ()) = self.queue.first()?;
         (at <= now).then_some(key)
     }
 
     /// Takes out the earliest entry, if it is due.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
-        let &(at, _) = self.queue.first()?;
+        let ((at, _), ()) = self.queue.first()?;
         if at > now {
             return None;
         }
-        self.queue.pop_first().map(|(_, key)| key)
+        self.queue.pop_first().map(|((_, key), ())| key)
     }
 
     /// When the earliest entry is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.queue.first().map(|&(at, _)| at)
+        self.queue.first().map(|((at, _), ())| at)
     }
 }

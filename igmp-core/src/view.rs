@@ -129,8 +129,8 @@ impl Interface {
     ) -> Vec<GroupView> {
         let mut addresses: Vec<Ipv4Addr> = self
             .groups
-            .range(from..)
-            .map(|(&group, _)| group)
+            .range(from)
+            .map(|(group, _)| group)
             .take(limit)
             .chain(self.statics.groups(from).take(limit))
             .collect();

@@ -4,15 +4,15 @@ use aya_ebpf::bindings::{BPF_NOEXIST, xdp_action::XDP_PASS, xdp_md};
 use igmp_wire::{
     Packet,
     abi::{
-        Command, CommandStatus, GroupEntry, GroupFlags, GroupKey, MAX_COMMANDS, Operation, SourceEntry,
-        SourceKey,
+        Command, CommandStatus, GroupEntry, GroupFlags, GroupKey, MAX_COMMANDS, Operation, RouteEntry, RouteKey,
+        SourceEntry, SourceKey,
     },
     packet::{Turn, Walk},
 };
 
 use crate::{
     atomic::Shared,
-    maps::{GROUPS, SOURCES, USAGE},
+    maps::{GROUPS, ROUTES, SOURCES, USAGE},
     packet::XdpPacket,
     sources::{Aligned, source_count},
 };
@@ -36,7 +36,9 @@ impl Walk<XdpPacket> for Running {
         let place = place.cast::<Command>();
         // SAFETY: `at` has checked that the whole command is within the packet; any bytes are a valid command.
         let mut command = unsafe { place.read_unaligned() };
-        let status = if command.source == 0 {
+        let status = if command.operation >= Operation::SetRoute as u32 {
+            route(&command)
+        } else if command.source == 0 {
             group(&mut command)
         } else {
             source(&mut command)
@@ -186,4 +188,27 @@ fn source(command: &mut Command) -> CommandStatus {
         }
     }
     CommandStatus::Done
+}
+
+/// Sets or removes a route. Nobody else writes routes, so they are replaced as a whole.
+#[inline(always)]
+fn route(command: &Command) -> CommandStatus {
+    let key = RouteKey {
+        group: command.group,
+        source: command.source,
+    };
+    if !is(command, Operation::SetRoute) {
+        return match ROUTES.remove(&key) {
+            Ok(()) => CommandStatus::Done,
+            Err(_) => CommandStatus::Missing,
+        };
+    }
+    let entry = RouteEntry {
+        port_set: command.set,
+        incoming: command.clear,
+    };
+    match ROUTES.insert(&key, &entry, 0) {
+        Ok(()) => CommandStatus::Done,
+        Err(_) => CommandStatus::Full,
+    }
 }

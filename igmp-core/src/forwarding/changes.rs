@@ -37,9 +37,17 @@ impl Changes {
     /// Hands over all changes, in order and each once.
     pub(super) fn take(&mut self) -> Vec<Change> {
         let mut changes = core::mem::take(&mut self.0);
-        changes.sort_unstable();
-        changes.dedup();
+        if changes.len() > 1 {
+            changes.sort_unstable();
+            changes.dedup();
+        }
         changes
+    }
+
+    /// Gives back what [`take`](Self::take) handed over, so that the room for it can be used again.
+    pub(super) fn give_back(&mut self, mut changes: Vec<Change>) {
+        changes.clear();
+        self.0 = changes;
     }
 }
 

@@ -75,6 +75,11 @@ impl AnySource {
         self.interfaces().collect()
     }
 
+    /// Whether the port set is that of `other`.
+    pub(super) fn has_ports_of(&self, other: &Self) -> bool {
+        self.interfaces().eq(other.interfaces())
+    }
+
     /// The interfaces where anybody wants any source, ascending.
     pub(super) fn interfaces(&self) -> impl Iterator<Item = InterfaceId> {
         self.0.interfaces()

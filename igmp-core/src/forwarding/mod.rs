@@ -32,7 +32,6 @@ mod origins;
 mod subscriptions;
 
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, btree_map::Entry};
 
 use igmp_wire::address::{is_link_local_group, is_multicast};
 
@@ -49,6 +48,7 @@ pub(crate) use self::{
 use crate::{
     InterfaceId,
     action::Action,
+    dense::DenseMap,
     member::MemberChange,
     mode::FilterMode,
     subscription::{Subscription, SubscriptionChange},
@@ -58,7 +58,7 @@ use crate::{
 /// The members of all groups, as the routes that were told follow from them.
 #[derive(Debug, Default)]
 pub(crate) struct Forwarding {
-    groups: BTreeMap<Ipv4Addr, Members>,
+    groups: DenseMap<Ipv4Addr, Members>,
     /// What a proxy is to ask of its upstream router, where there is one.
     subscriptions: Option<Subscriptions>,
     /// What members on single interfaces want, where PIM asks for it.
@@ -68,7 +68,8 @@ pub(crate) struct Forwarding {
 impl Forwarding {
     /// Tells which routes are different after the changes, of which none is left then.
     pub(crate) fn resolve(&mut self, changes: &mut Changes, wishes: &impl Wishes, actions: &mut Vec<Action>) {
-        for changes in changes.take().chunk_by(|one, other| one.group == other.group) {
+        let noted = changes.take();
+        for changes in noted.chunk_by(|one, other| one.group == other.group) {
             let Some(&Change { group, .. }) = changes.first() else {
                 continue;
             };
@@ -76,19 +77,17 @@ impl Forwarding {
             if !is_multicast(group) || is_link_local_group(group) {
                 continue;
             }
-            let mut members = match self.groups.entry(group) {
-                Entry::Occupied(entry) => entry,
-                Entry::Vacant(entry) => entry.insert_entry(Members::default()),
-            };
+            let members = self.groups.get_or_insert_with(group, Members::default);
             let logs = Logs {
                 subscriptions: self.subscriptions.as_mut(),
                 member_log: self.member_log.as_mut(),
             };
-            resolve_group(group, changes, wishes, members.get_mut(), logs, actions);
-            if members.get().is_empty() {
-                members.remove();
+            resolve_group(group, changes, wishes, members, logs, actions);
+            if members.is_empty() {
+                self.groups.remove(&group);
             }
         }
+        changes.give_back(noted);
     }
 
     /// Begins to keep the membership database of a proxy with this upstream interface, or ceases to. The records that there
@@ -104,7 +103,7 @@ impl Forwarding {
         let untold = self.take_subscription_changes();
         self.subscriptions = upstream.map(|upstream| Subscriptions::new(upstream, untold));
         if let Some(subscriptions) = &mut self.subscriptions {
-            for (&group, members) in &self.groups {
+            for (group, members) in self.groups.iter() {
                 let was = before.and_then(|before| subscriptions::merge(group, members, before));
                 let is = subscriptions::merge(group, members, subscriptions.upstream);
                 if let Some(subscription) = is.or(was.map(|was| Subscription {
@@ -132,7 +131,7 @@ impl Forwarding {
         }
         self.member_log = on.then(MemberLog::default);
         if let Some(log) = &mut self.member_log {
-            for (&group, members) in &self.groups {
+            for (group, members) in self.groups.iter() {
                 log.tell_all(group, members);
             }
         }
@@ -149,8 +148,8 @@ impl Forwarding {
             .subscriptions
             .as_ref()
             .map(|subscriptions| subscriptions.upstream);
-        let groups = self.groups.range(from..);
-        groups.filter_map(move |(&group, members)| subscriptions::merge(group, members, upstream?))
+        let groups = self.groups.range(from);
+        groups.filter_map(move |(group, members)| subscriptions::merge(group, members, upstream?))
     }
 
     /// All routes from `from` on, ascending: that of a group before those of its sources.
@@ -158,7 +157,7 @@ impl Forwarding {
         &self,
         (first, from): (Ipv4Addr, Option<Ipv4Addr>),
     ) -> impl Iterator<Item = RouteView> {
-        self.groups.range(first..).flat_map(move |(&group, members)| {
+        self.groups.range(first).flat_map(move |(group, members)| {
             let from = from.filter(|_| group == first);
             let ports = members.any_source().ports();
             let of_group = (from.is_none() && !ports.is_empty()).then_some((None, ports));
@@ -242,8 +241,8 @@ fn resolve_group(
                 compare(address, [source, source], members.any_source());
             }
         }
-        let outgoing = members.any_source().ports();
-        if before.ports() != outgoing {
+        if !before.has_ports_of(members.any_source()) {
+            let outgoing = members.any_source().ports();
             actions.push(if outgoing.is_empty() {
                 Action::RemoveRoute { group, source: None }
             } else {

@@ -37,7 +37,7 @@ impl Agent {
 
     /// Returns what is to be removed although a report refreshed it after `now`.
     fn carry_out_once(&mut self, now: Instant) -> Vec<Found> {
-        let actions = std::mem::take(&mut self.actions);
+        let mut actions = std::mem::take(&mut self.actions);
         if actions.is_empty() {
             return Vec::new();
         }
@@ -56,7 +56,8 @@ impl Agent {
         // Routes change because of what members of their groups did, which is told before.
         let mut reasons: HashMap<Ipv4Addr, Reason> = HashMap::new();
         let has_pim = self.pim.is_running();
-        for action in actions {
+        let needs_reasons = has_pim || self.has_listeners();
+        for action in actions.drain(..) {
             match action {
                 // What members want is told to PIM, and its routes hold.
                 Action::SetRoute { .. } | Action::RemoveRoute { .. } if has_pim => {}
@@ -74,7 +75,7 @@ impl Agent {
                 }
                 Action::SendQuery(query) => self.send(now, &query),
                 Action::Notify(notification) => {
-                    if let Some(group) = notification.group {
+                    if needs_reasons && let Some(group) = notification.group {
                         reasons.insert(group, notification.reason);
                         self.pim.note_reason(group, notification.reason);
                     }
@@ -88,6 +89,8 @@ impl Agent {
                 | Action::RemoveSource { .. } => {}
             }
         }
+        // What is done is nothing new, so that the room for it can be used again.
+        self.actions = actions;
         self.commit_routes();
         if std::mem::take(&mut self.querier_changed) {
             self.reconcile_forwarding();
@@ -143,7 +146,9 @@ impl Agent {
     }
 
     fn notify(&self, notification: &Notification) {
-        if let Some(name) = self.slots.owner(notification.interface.0) {
+        if self.has_listeners()
+            && let Some(name) = self.slots.owner(notification.interface.0)
+        {
             self.publish(translate::notification(notification, name));
         }
     }

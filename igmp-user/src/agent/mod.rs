@@ -126,6 +126,8 @@ pub struct Agent {
     slots: Slots,
     /// Slots that interfaces had under an earlier agent.
     adopted: HashMap<InterfaceKey, u32>,
+    /// Room for a batch of events.
+    events: Vec<Event>,
     /// What the core wants done and is not done yet.
     actions: Vec<Action>,
     /// What was last remarked about the kernel's interfaces, so that it is said once.
@@ -190,6 +192,7 @@ impl Agent {
             attached: BTreeMap::new(),
             slots: Slots::new([]),
             adopted: HashMap::new(),
+            events: Vec::new(),
             actions: Vec::new(),
             remarks: BTreeSet::new(),
             lost_events: 0,
@@ -350,7 +353,7 @@ impl Agent {
 
     /// Takes a batch of events out of the ring and serves it. Returns how many there were.
     fn drain_batch(&mut self) -> usize {
-        let mut events = Vec::new();
+        let mut events = std::mem::take(&mut self.events);
         let mut unlocated = BTreeSet::new();
         let mut packets = Vec::new();
         let taken = self.kernel.drain_events(EVENT_BATCH, &mut |event, sources| {
@@ -376,12 +379,13 @@ impl Agent {
         // Read after the events, so that none is later.
         let now = clock::now();
         let upstream = self.upstream();
-        for event in events {
+        for event in events.drain(..) {
             if let Some(event) = self.hear_upstream(now, upstream, event) {
                 self.router
                     .handle(now, event, &mut self.kernel, &mut self.actions);
             }
         }
+        self.events = events;
         self.carry_out(now);
         taken
     }
@@ -449,6 +453,11 @@ impl Agent {
         if self.attach_is_due(now) {
             self.reconcile();
         }
+    }
+
+    /// Whether anybody listens to [`publish`](Self::publish). Without, there is no need to put together what is told.
+    fn has_listeners(&self) -> bool {
+        self.monitor.receiver_count() > 0
     }
 
     /// Tells everybody who listens.

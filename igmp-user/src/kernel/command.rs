@@ -9,29 +9,52 @@ use igmp_wire::abi::{Command, MAX_COMMANDS, name};
 use super::{Kernel, KernelError};
 
 impl Kernel {
-    /// Carries out commands, in order, and returns them with their results.
+    /// Carries out commands, in order, and hands each with its result to `each`.
     ///
     /// # Errors
     ///
     /// [`KernelError::Program`] where the kernel refuses to run them. Commands of earlier batches have been carried out
     /// then.
-    pub(super) fn run(&self, commands: &[Command]) -> Result<Vec<Command>, KernelError> {
+    pub(super) fn run_each(
+        &self,
+        commands: &[Command],
+        mut each: impl FnMut(Command),
+    ) -> Result<(), KernelError> {
         let program = self.program(name::CONTROL)?;
-        let mut results = Vec::with_capacity(commands.len());
+        let mut input = [0; MAX_COMMANDS * Command::LEN];
+        let mut output = [0; MAX_COMMANDS * Command::LEN];
         for batch in commands.chunks(MAX_COMMANDS) {
-            let input: Vec<u8> = batch.iter().flat_map(Command::to_bytes).collect();
-            let mut output = vec![0; input.len()];
+            let (places, _) = input.as_chunks_mut::<{ Command::LEN }>();
+            for (place, command) in places.iter_mut().zip(batch) {
+                *place = command.to_bytes();
+            }
+            let len = batch.len() * Command::LEN;
             let options = TestRunOptions {
-                data_in: Some(&input),
-                data_out: Some(&mut output),
+                data_in: input.get(..len),
+                data_out: output.get_mut(..len),
                 ..TestRunOptions::default()
             };
             program.test_run(options).map_err(|source| KernelError::Program {
                 program: name::CONTROL,
                 source: Box::new(source),
             })?;
-            results.extend(output.chunks_exact(Command::LEN).filter_map(Command::from_bytes));
+            output
+                .chunks_exact(Command::LEN)
+                .take(batch.len())
+                .filter_map(Command::from_bytes)
+                .for_each(&mut each);
         }
+        Ok(())
+    }
+
+    /// Carries out commands, in order, and returns them with their results.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_each`](Self::run_each).
+    pub(super) fn run(&self, commands: &[Command]) -> Result<Vec<Command>, KernelError> {
+        let mut results = Vec::with_capacity(commands.len());
+        self.run_each(commands, |result| results.push(result))?;
         Ok(results)
     }
 }

@@ -14,16 +14,26 @@ use aya::{
     },
     programs::{ProgramError, ProgramFd},
 };
-use igmp_wire::abi::{FlowEntry, ForwardingState, GroupKey, Port, PortSet, RouteEntry, RouteKey, name};
+use igmp_wire::abi::{
+    Command, CommandStatus, FlowEntry, ForwardingState, GroupKey, MAX_COMMANDS, Operation, Port, PortSet,
+    RouteEntry, RouteKey, name,
+};
 use ipnet::Ipv4Net;
 use tracing::debug;
 
 use super::{Kernel, KernelError, object::typed};
 use crate::sys::Plain;
 
+/// How many changes of routes wait at most, so that a change of all of them takes no memory.
+const ROUTES_AT_ONCE: usize = 16 * MAX_COMMANDS;
+
 /// The maps of forwarding.
 pub(super) struct ForwardingMaps {
     routes: BpfHashMap<MapData, Plain<RouteKey>, Plain<RouteEntry>>,
+    /// Changes of routes that are not written yet.
+    changes: Vec<Command>,
+    /// How many routes found no room since that was last asked.
+    refused: u64,
     flows: Flows,
     prefixes: LpmTrie<MapData, [u8; 4], u32>,
     port_maps: OwnedFd,
@@ -39,6 +49,8 @@ impl ForwardingMaps {
     pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<Self, KernelError> {
         Ok(Self {
             routes: typed(ebpf, name::ROUTES)?,
+            changes: Vec::new(),
+            refused: 0,
             flows: Flows(Arc::new(Mutex::new(typed(ebpf, name::FLOWS)?))),
             prefixes: typed(ebpf, name::SOURCE_PREFIXES)?,
             port_maps: descriptor(ebpf, name::PORT_MAPS)?,
@@ -177,29 +189,65 @@ fn prefix_key(prefix: Ipv4Net) -> Key<[u8; 4]> {
 }
 
 impl Kernel {
-    /// Tells where packets go. It counts from the next [`set_forwarding_state`](Self::set_forwarding_state) on for sources
-    /// that are known.
+    /// Tells where packets go. It is written with the next [`write_routes`](Self::write_routes), and counts for sources that
+    /// are known from the next [`set_forwarding_state`](Self::set_forwarding_state) on.
     ///
     /// # Errors
     ///
-    /// [`KernelError::Map`] where there is no room, or the kernel refuses.
+    /// [`KernelError::Program`] where many changes wait and the kernel refuses to carry them out.
     pub fn set_route(&mut self, key: RouteKey, entry: RouteEntry) -> Result<(), KernelError> {
-        self.forwarding
-            .routes
-            .insert(Plain(key), Plain(entry), 0)
-            .map_err(KernelError::map("set a route in the kernel"))
+        self.change_route(Command {
+            operation: Operation::SetRoute as u32,
+            group: key.group,
+            source: key.source,
+            set: entry.port_set,
+            clear: entry.incoming,
+            ..Command::default()
+        })
     }
 
-    /// Removes a route. Nothing happens where there is none.
+    /// Removes a route, as [`set_route`](Self::set_route) sets one. Nothing happens where there is none.
     ///
     /// # Errors
     ///
-    /// [`KernelError::Map`] where the kernel refuses.
+    /// As [`set_route`](Self::set_route).
     pub fn remove_route(&mut self, key: RouteKey) -> Result<(), KernelError> {
-        removed(
-            self.forwarding.routes.remove(&Plain(key)),
-            "remove a route in the kernel",
-        )
+        self.change_route(Command {
+            operation: Operation::RemoveRoute as u32,
+            group: key.group,
+            source: key.source,
+            ..Command::default()
+        })
+    }
+
+    fn change_route(&mut self, command: Command) -> Result<(), KernelError> {
+        self.forwarding.changes.push(command);
+        if self.forwarding.changes.len() < ROUTES_AT_ONCE {
+            return Ok(());
+        }
+        self.carry_out_route_changes()
+    }
+
+    fn carry_out_route_changes(&mut self) -> Result<(), KernelError> {
+        let mut changes = std::mem::take(&mut self.forwarding.changes);
+        let mut refused = 0;
+        let outcome = self.run_each(&changes, |result| {
+            refused += u64::from(CommandStatus::from_code(result.status) == CommandStatus::Full);
+        });
+        changes.clear();
+        self.forwarding.changes = changes;
+        self.forwarding.refused += refused;
+        outcome
+    }
+
+    /// Writes the routes that are told, in order. Returns for how many there was no room since this was last called.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Program`] where the kernel refuses.
+    pub fn write_routes(&mut self) -> Result<u64, KernelError> {
+        self.carry_out_route_changes()?;
+        Ok(std::mem::take(&mut self.forwarding.refused))
     }
 
     /// The routes in the kernel; after a restart, those of the earlier igmpd.

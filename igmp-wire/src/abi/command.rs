@@ -22,6 +22,11 @@ pub enum Operation {
     /// Delete the entry if none of its times is later than `last_report[0]` and it carries no mark of a lost event; read
     /// it in either case.
     DeleteUnlessNewer = 3,
+    /// Set the route of `group` and `source` (0 for sources without a route of their own): to the port set `set`, for
+    /// packets that come in as `clear` says; see [`RouteEntry`](super::RouteEntry).
+    SetRoute = 4,
+    /// Remove the route of `group` and `source`.
+    RemoveRoute = 5,
 }
 
 /// How it went; the value of [`Command::status`] afterwards.
@@ -69,9 +74,9 @@ pub struct Command {
     pub group: u32,
     /// The source, or 0 for the group itself.
     pub source: u32,
-    /// Flags to clear.
+    /// Flags to clear, or where packets of a route come in.
     pub clear: u32,
-    /// In: flags to set. Out: the entry's flags as they were before.
+    /// In: flags to set, or the port set of a route. Out: the entry's flags as they were before.
     pub set: u32,
     /// In: the reporter of an insertion. Out: the entry's reporter.
     pub reporter: u32,

@@ -45,7 +45,9 @@ impl Earlier {
 
     /// Takes in that there is such a route. Returns the slots that it has to lead to besides.
     pub(super) fn confirm(&mut self, key: RouteKey) -> &[u32] {
-        if let Some(entry) = self.unconfirmed.remove(&key)
+        // Nearly always there are none, and then a key need not even be hashed.
+        if !self.unconfirmed.is_empty()
+            && let Some(entry) = self.unconfirmed.remove(&key)
             && !self.awaited.is_empty()
             && let Some(slots) = self.sets.get(&entry.port_set).filter(|slots| !slots.is_empty())
         {
@@ -56,8 +58,12 @@ impl Earlier {
 
     /// Takes in that there is no such route any more.
     pub(super) fn forget(&mut self, key: RouteKey) {
-        self.unconfirmed.remove(&key);
-        self.widened.remove(&key);
+        if !self.unconfirmed.is_empty() {
+            self.unconfirmed.remove(&key);
+        }
+        if !self.widened.is_empty() {
+            self.widened.remove(&key);
+        }
     }
 
     /// The routes that nobody has confirmed so far.

@@ -170,7 +170,7 @@ impl Agent {
             for (key, entry) in &reading.forgotten {
                 let flow = (Ipv4Addr::from_bits(key.group), Ipv4Addr::from_bits(key.source));
                 if let Some(route) = xdp.table.governing(flow) {
-                    route.past.add(Traffic {
+                    route.remember(Traffic {
                         packets: entry.packets,
                         bytes: entry.bytes,
                     });

@@ -202,18 +202,18 @@ impl Agent {
         outgoing: &[InterfaceId],
         reason: Reason,
     ) {
-        let slots: Vec<u32> = outgoing.iter().map(|interface| interface.0).collect();
         let Forwarding { engine, sources, .. } = &mut self.forwarding;
         let added = match engine {
             Engine::None => false,
-            Engine::Xdp(xdp) => xdp.set_route(&mut self.kernel, now, (group, source), incoming, &slots),
+            Engine::Xdp(xdp) => xdp.set_route(&mut self.kernel, now, (group, source), incoming, outgoing),
             Engine::Kernel(kernel) => {
+                let slots = outgoing.iter().map(|interface| interface.0).collect();
                 let (added, unlocated) = kernel.set_route(now, (group, source), incoming, slots, sources);
                 self.ask_for(unlocated);
                 added
             }
         };
-        if added {
+        if added && self.has_listeners() {
             let incoming = self.incoming_of((group, source)).unwrap_or_default();
             self.publish_route(MonitorEventKind::RouteAdded, incoming, (group, source), reason);
         }
@@ -228,7 +228,10 @@ impl Agent {
         reason: Reason,
     ) {
         // Afterwards nobody knows.
-        let incoming = self.incoming_of((group, source)).unwrap_or_default().to_owned();
+        let incoming = match self.has_listeners() {
+            true => self.incoming_of((group, source)).unwrap_or_default().to_owned(),
+            false => String::new(),
+        };
         let Forwarding { engine, sources, .. } = &mut self.forwarding;
         let removed = match engine {
             Engine::None => false,
@@ -239,7 +242,7 @@ impl Agent {
                 removed
             }
         };
-        if removed {
+        if removed && self.has_listeners() {
             self.publish_route(MonitorEventKind::RouteRemoved, &incoming, (group, source), reason);
         }
     }
@@ -303,8 +306,7 @@ impl Agent {
                 xdp.set_local_groups(&mut self.kernel, local);
                 if xdp.set_ports(&mut self.kernel, now, ports, upstream) {
                     for (id, incoming, outgoing) in told_routes(self.pim.core(), &self.router) {
-                        let slots: Vec<u32> = outgoing.iter().map(|interface| interface.0).collect();
-                        xdp.set_route(&mut self.kernel, now, id, incoming, &slots);
+                        xdp.set_route(&mut self.kernel, now, id, incoming, &outgoing);
                     }
                 }
             }

@@ -1,11 +1,8 @@
 //! The routes that the kernel was told, for operators and for what follows from a change.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    net::Ipv4Addr,
-};
+use std::net::Ipv4Addr;
 
-use igmp_core::{Instant, InterfaceId};
+use igmp_core::{Instant, InterfaceId, dense::DenseMap};
 use igmp_wire::abi::{INCOMING_NONE, INCOMING_RPF};
 
 /// A group, and a source or `None` for those without a route of their own.
@@ -40,7 +37,7 @@ impl Incoming {
 }
 
 /// A route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     /// The number of its port set.
     pub(super) port_set: u32,
@@ -48,8 +45,22 @@ pub(super) struct Route {
     pub(super) incoming: Incoming,
     /// Since when there is such a route.
     pub(super) since: Instant,
+    /// What sources carried that are forgotten by now, which nearly always is nothing.
+    past: Option<Box<Traffic>>,
+}
+
+impl Route {
     /// What sources carried that are forgotten by now.
-    pub(super) past: Traffic,
+    pub(super) fn past(&self) -> Traffic {
+        self.past.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Adds what a source carried that is forgotten from now on.
+    pub(super) fn remember(&mut self, traffic: Traffic) {
+        if traffic != Traffic::default() {
+            self.past.get_or_insert_default().add(traffic);
+        }
+    }
 }
 
 /// Packets and their bytes.
@@ -69,7 +80,7 @@ impl Traffic {
 /// The routes.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    routes: BTreeMap<RouteId, Route>,
+    routes: DenseMap<RouteId, Route>,
 }
 
 impl Table {
@@ -81,22 +92,19 @@ impl Table {
         incoming: Incoming,
         now: Instant,
     ) -> Option<u32> {
-        match self.routes.entry(id) {
-            Entry::Occupied(mut entry) => {
-                let route = entry.get_mut();
-                route.incoming = incoming;
-                Some(std::mem::replace(&mut route.port_set, port_set))
+        let mut is_new = false;
+        let route = self.routes.get_or_insert_with(id, || {
+            is_new = true;
+            Route {
+                port_set,
+                incoming,
+                since: now,
+                past: None,
             }
-            Entry::Vacant(entry) => {
-                entry.insert(Route {
-                    port_set,
-                    incoming,
-                    since: now,
-                    past: Traffic::default(),
-                });
-                None
-            }
-        }
+        });
+        route.incoming = incoming;
+        let before = std::mem::replace(&mut route.port_set, port_set);
+        (!is_new).then_some(before)
     }
 
     /// Takes a route out.
@@ -122,7 +130,7 @@ impl Table {
 
     /// The routes from `from` on, ascending: that of a group before those of its sources.
     pub(super) fn from(&self, from: RouteId) -> impl Iterator<Item = (RouteId, &Route)> {
-        self.routes.range(from..).map(|(&id, route)| (id, route))
+        self.routes.range(from)
     }
 }
 

@@ -6,11 +6,12 @@ use std::{
     net::Ipv4Addr,
 };
 
-use igmp_core::Instant;
+use igmp_core::{Instant, InterfaceId};
 use igmp_wire::abi::{
     EMPTY_PORT_SET, ForwardingSignals, ForwardingState, INCOMING_ANY, Port, PortSet, PortSetFlags,
     RouteEntry, RouteKey,
 };
+use smallvec::SmallVec;
 use tracing::{error, warn};
 
 use super::{
@@ -64,7 +65,7 @@ pub(super) struct XdpForwarding {
     inherited: Option<(Instant, BTreeSet<u32>)>,
     /// Messages about port sets for which there was no number.
     refused: Throttle,
-    /// Messages about routes that the kernel did not take.
+    /// Messages about routes for which the kernel had no room.
     failed: Throttle,
 }
 
@@ -153,11 +154,17 @@ impl XdpForwarding {
         now: Instant,
         id: RouteId,
         incoming: Incoming,
-        outgoing: &[u32],
+        outgoing: &[InterfaceId],
     ) -> bool {
         let key = key(id);
-        let beyond = self.earlier.confirm(key).to_vec();
-        let slots = self.with_upstream(outgoing.iter().copied().chain(beyond));
+        let slots: SmallVec<[u32; 8]> = match self.earlier.confirm(key) {
+            [] if self.upstream.is_none() => outgoing.iter().map(|interface| interface.0).collect(),
+            beyond => {
+                let beyond = beyond.to_vec();
+                let outgoing = outgoing.iter().map(|interface| interface.0);
+                self.with_upstream(outgoing.chain(beyond)).into()
+            }
+        };
         let Some((set, new)) = self.sets.acquire(&slots) else {
             if let Some(count) = self.refused.note(now, 1) {
                 error!(
@@ -180,11 +187,7 @@ impl XdpForwarding {
                 incoming.in_kernel()
             },
         };
-        if let Err(error) = kernel.set_route(key, entry)
-            && let Some(count) = self.failed.note(now, 1)
-        {
-            error!(group = %id.0, count, "forwarding does not follow: {error}");
-        }
+        report(kernel.set_route(key, entry));
         let before = self.table.set(id, set, incoming, now);
         if let Some(before) = before {
             self.sets.release(before, now);
@@ -317,6 +320,14 @@ impl XdpForwarding {
     pub(super) fn commit(&mut self, kernel: &mut Kernel) {
         if !std::mem::take(&mut self.changed) {
             return;
+        }
+        match kernel.write_routes() {
+            Ok(refused) => {
+                if let Some(routes) = self.failed.note(clock::now(), refused) {
+                    error!(routes, "forwarding does not follow: the kernel has no room for further routes");
+                }
+            }
+            Err(error) => error!("forwarding does not follow: {error}"),
         }
         self.state.generation = self.state.generation.wrapping_add(1);
         report(kernel.set_forwarding_state(&self.state));

@@ -1,0 +1,391 @@
+//! An ordered map that takes hardly more memory than what is in it.
+//!
+//! A million groups are known at a time, and each is in several maps. A B-tree whose keys come in ascending order leaves its
+//! nodes half empty. Here entries lie in chunks, and where keys come in order, a full chunk stays full: it is split behind
+//! the last of them, or not at all. Keys lie beside each other, so that a search touches little memory.
+//!
+//! Each operation moves a part of one chunk; once in many times, when a chunk is made or dropped, the list of chunks moves
+//! too, which is twelve bytes for each of them.
+
+use std::collections::VecDeque;
+
+/// Most entries of a chunk.
+const CHUNK: usize = 128;
+
+/// Some entries, ascending. Keys and values are as many.
+#[derive(Clone, Debug)]
+struct Chunk<K, V> {
+    keys: VecDeque<K>,
+    values: VecDeque<V>,
+}
+
+impl<K: Copy + Ord, V> Chunk<K, V> {
+    fn of(key: K, value: V) -> Box<Self> {
+        Box::new(Self {
+            keys: [key].into(),
+            values: [value].into(),
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn insert(&mut self, index: usize, key: K, value: V) {
+        self.keys.insert(index, key);
+        self.values.insert(index, value);
+    }
+
+    /// Gives back memory that is not needed, unless there is little of it.
+    fn shrink(&mut self) {
+        let len = self.len();
+        if len * 4 <= self.keys.capacity() {
+            self.keys.shrink_to(len * 2);
+            self.values.shrink_to(len * 2);
+        }
+    }
+
+    fn from(&self, index: usize) -> impl Iterator<Item = (K, &V)> {
+        self.keys.range(index..).copied().zip(self.values.range(index..))
+    }
+}
+
+/// A map with ascending keys.
+#[derive(Clone, Debug)]
+pub struct DenseMap<K, V> {
+    /// For each chunk a key that none of its keys is less than, and that is greater than all before it.
+    firsts: Vec<K>,
+    /// No chunk is empty.
+    chunks: Vec<Box<Chunk<K, V>>>,
+    len: usize,
+    /// The key of the last new entry.
+    last: Option<K>,
+}
+
+impl<K, V> Default for DenseMap<K, V> {
+    fn default() -> Self {
+        Self {
+            firsts: Vec::new(),
+            chunks: Vec::new(),
+            len: 0,
+            last: None,
+        }
+    }
+}
+
+impl<K: Copy + Ord, V> DenseMap<K, V> {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The chunk that a key belongs into, if there is any chunk.
+    fn chunk_of(&self, key: &K) -> usize {
+        self.firsts.partition_point(|first| first <= key).saturating_sub(1)
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        let chunk = self.chunks.get(self.chunk_of(key))?;
+        chunk.values.get(chunk.keys.binary_search(key).ok()?)
+    }
+
+    /// The value of a key, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let index = self.chunk_of(key);
+        let chunk = self.chunks.get_mut(index)?;
+        chunk.values.get_mut(chunk.keys.binary_search(key).ok()?)
+    }
+
+    /// Whether there is an entry with this key.
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Sets the value of a key. Answers what it was before.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self.find(&key) {
+            Ok((at, index)) => {
+                let place = self.chunks.get_mut(at)?.values.get_mut(index)?;
+                Some(core::mem::replace(place, value))
+            }
+            Err(place) => {
+                self.insert_at(place, key, value);
+                None
+            }
+        }
+    }
+
+    /// The value of a key; where there is none, a new one.
+    ///
+    /// # Panics
+    ///
+    /// Never: the place was found or made just before.
+    pub fn get_or_insert_with(&mut self, key: K, value: impl FnOnce() -> V) -> &mut V {
+        let (at, index) = match self.find(&key) {
+            Ok(place) => place,
+            Err(place) => self.insert_at(place, key, value()),
+        };
+        &mut self.chunks[at].values[index]
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let (at, index) = self.find(key).ok()?;
+        let chunk = self.chunks.get_mut(at)?;
+        chunk.keys.remove(index);
+        let value = chunk.values.remove(index);
+        self.len -= 1;
+        self.tidy(at);
+        value
+    }
+
+    /// The entry with the least key.
+    pub fn first(&self) -> Option<(K, &V)> {
+        self.iter().next()
+    }
+
+    /// Takes out the entry with the least key.
+    pub fn pop_first(&mut self) -> Option<(K, V)> {
+        let chunk = self.chunks.first_mut()?;
+        let entry = chunk.keys.pop_front().zip(chunk.values.pop_front());
+        self.len -= 1;
+        self.tidy(0);
+        entry
+    }
+
+    /// The entries from a key on, ascending.
+    pub fn range(&self, from: K) -> impl Iterator<Item = (K, &V)> {
+        let (Ok((at, index)) | Err((at, index))) = self.find(&from);
+        let of_first = self.chunks.get(at).into_iter().flat_map(move |chunk| chunk.from(index));
+        let others = self.chunks.iter().skip(at + 1);
+        of_first.chain(others.flat_map(|chunk| chunk.from(0)))
+    }
+
+    /// All entries, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (K, &V)> {
+        self.chunks.iter().flat_map(|chunk| chunk.from(0))
+    }
+
+    /// All keys, ascending.
+    pub fn keys(&self) -> impl Iterator<Item = K> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// The values, in the order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// All entries, ascending.
+    pub fn into_entries(self) -> impl Iterator<Item = (K, V)> {
+        self.chunks
+            .into_iter()
+            .flat_map(|chunk| chunk.keys.into_iter().zip(chunk.values))
+    }
+
+    /// Where the entry of a key is: in which chunk, and at which place there. Or where it would have to be.
+    fn find(&self, key: &K) -> Result<(usize, usize), (usize, usize)> {
+        let at = self.chunk_of(key);
+        match self.chunks.get(at).map(|chunk| chunk.keys.binary_search(key)) {
+            Some(Ok(index)) => Ok((at, index)),
+            Some(Err(index)) => Err((at, index)),
+            None => Err((at, 0)),
+        }
+    }
+
+    /// Makes the entry of a key that has none at the place where it has to be. Answers where that came to be.
+    fn insert_at(&mut self, (at, index): (usize, usize), key: K, value: V) -> (usize, usize) {
+        self.len += 1;
+        let last = self.last.replace(key);
+        let Some(chunk) = self.chunks.get_mut(at) else {
+            return self.insert_chunk(at, Chunk::of(key, value), key);
+        };
+        if chunk.len() < CHUNK {
+            chunk.insert(index, key, value);
+            if let Some(first) = self.firsts.get_mut(at) {
+                *first = key.min(*first);
+            }
+            return (at, index);
+        }
+        if index < CHUNK {
+            let before = index.checked_sub(1).and_then(|before| chunk.keys.get(before));
+            let middle = match before {
+                Some(before) if last == Some(*before) => index,
+                _ => CHUNK / 2,
+            };
+            let mut after = Box::new(Chunk {
+                keys: chunk.keys.split_off(middle),
+                values: chunk.values.split_off(middle),
+            });
+            let first_after = after.keys.front().copied().unwrap_or(key);
+            let place = if index <= middle {
+                chunk.insert(index, key, value);
+                if let Some(first) = self.firsts.get_mut(at) {
+                    *first = key.min(*first);
+                }
+                (at, index)
+            } else {
+                after.insert(index - middle, key, value);
+                (at + 1, index - middle)
+            };
+            self.insert_chunk(at + 1, after, first_after);
+            return place;
+        }
+        // After everything in a full chunk, which stays full.
+        match (self.chunks.get_mut(at + 1), self.firsts.get_mut(at + 1)) {
+            (Some(next), Some(first)) if next.len() < CHUNK => {
+                next.insert(0, key, value);
+                *first = key;
+                (at + 1, 0)
+            }
+            _ => self.insert_chunk(at + 1, Chunk::of(key, value), key),
+        }
+    }
+
+    fn insert_chunk(&mut self, at: usize, chunk: Box<Chunk<K, V>>, first: K) -> (usize, usize) {
+        self.firsts.insert(at, first);
+        self.chunks.insert(at, chunk);
+        (at, 0)
+    }
+
+    /// Drops a chunk that has become empty, and puts two together of which little is left.
+    fn tidy(&mut self, at: usize) {
+        let len = |at: usize| self.chunks.get(at).map(|chunk| chunk.len());
+        let Some(here) = len(at).filter(|len| *len <= CHUNK / 4) else {
+            return;
+        };
+        if here == 0 {
+            self.firsts.remove(at);
+            self.chunks.remove(at);
+            return;
+        }
+        let fits = |other: usize| len(other).is_some_and(|other| here + other <= CHUNK / 2);
+        let into = match at.checked_sub(1) {
+            _ if fits(at + 1) => Some(at),
+            Some(before) if fits(before) => Some(before),
+            _ => None,
+        };
+        if let Some(into) = into {
+            self.firsts.remove(into + 1);
+            let mut after = self.chunks.remove(into + 1);
+            if let Some(chunk) = self.chunks.get_mut(into) {
+                chunk.keys.append(&mut after.keys);
+                chunk.values.append(&mut after.values);
+            }
+        } else if let Some(chunk) = self.chunks.get_mut(at) {
+            chunk.shrink();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::{CHUNK, DenseMap};
+
+    /// What holds between operations.
+    fn check(map: &DenseMap<u16, u32>) {
+        assert_eq!(map.firsts.len(), map.chunks.len());
+        let mut before = None;
+        let mut len = 0;
+        for (first, chunk) in map.firsts.iter().zip(&map.chunks) {
+            assert_eq!(chunk.keys.len(), chunk.values.len());
+            assert!((1..=CHUNK).contains(&chunk.len()));
+            assert!(chunk.keys.iter().is_sorted());
+            assert!(before.is_none_or(|before| before < *first));
+            assert!(chunk.keys.front().is_some_and(|key| first <= key));
+            before = chunk.keys.back().copied();
+            len += chunk.len();
+        }
+        assert_eq!(map.len(), len);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u16, u32),
+        GetOrInsert(u16, u32),
+        Remove(u16),
+        PopFirst,
+        /// Many in a row, to fill chunks.
+        Run(u16, u16),
+        /// Removes as many in a row.
+        RemoveRun(u16, u16),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let key = 0..2_000_u16;
+        prop_oneof![
+            4 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Step::Insert(key, value)),
+            2 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Step::GetOrInsert(key, value)),
+            4 => key.clone().prop_map(Step::Remove),
+            1 => Just(Step::PopFirst),
+            2 => (key.clone(), 1..400_u16).prop_map(|(from, count)| Step::Run(from, count)),
+            2 => (key, 1..400_u16).prop_map(|(from, count)| Step::RemoveRun(from, count)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_map(steps in vec(step(), 1..120), from in 0..2_400_u16) {
+            let mut map = DenseMap::default();
+            let mut model = BTreeMap::new();
+            for step in steps {
+                match step {
+                    Step::Insert(key, value) => {
+                        prop_assert_eq!(map.insert(key, value), model.insert(key, value));
+                    }
+                    Step::GetOrInsert(key, value) => {
+                        prop_assert_eq!(map.get_or_insert_with(key, || value), model.entry(key).or_insert(value));
+                    }
+                    Step::Remove(key) => prop_assert_eq!(map.remove(&key), model.remove(&key)),
+                    Step::PopFirst => prop_assert_eq!(map.pop_first(), model.pop_first()),
+                    Step::Run(first, count) => {
+                        for key in first..first + count {
+                            prop_assert_eq!(map.insert(key, 7), model.insert(key, 7));
+                        }
+                    }
+                    Step::RemoveRun(first, count) => {
+                        for key in first..first + count {
+                            prop_assert_eq!(map.remove(&key), model.remove(&key));
+                        }
+                    }
+                }
+                check(&map);
+            }
+            prop_assert_eq!(map.is_empty(), model.is_empty());
+            prop_assert_eq!(map.first(), model.first_key_value().map(|(&key, value)| (key, value)));
+            for key in 0..2_400 {
+                prop_assert_eq!(map.get(&key), model.get(&key));
+                prop_assert_eq!(map.get_mut(&key), model.get_mut(&key));
+                prop_assert_eq!(map.contains_key(&key), model.contains_key(&key));
+            }
+            let entries = || model.iter().map(|(&key, value)| (key, value));
+            prop_assert!(map.iter().eq(entries()));
+            prop_assert!(map.keys().eq(entries().map(|(key, _)| key)));
+            prop_assert!(map.values().eq(entries().map(|(_, value)| value)));
+            prop_assert!(map.range(from).eq(entries().filter(|(key, _)| *key >= from)));
+            prop_assert!(map.into_entries().eq(model));
+        }
+    }
+
+    /// The purpose of it all: what comes in order fills chunks to the last place, also in the middle.
+    #[test]
+    fn ascending_keys_leave_no_room_unused() {
+        let mut map = DenseMap::default();
+        for key in (0..20_000).chain(60_000..65_000).chain(20_000..60_000) {
+            map.insert(key, 0);
+        }
+        check(&map);
+        let least = 65_000_usize.div_ceil(CHUNK);
+        assert!(map.chunks.len() <= least + 2, "{} chunks", map.chunks.len());
+    }
+}
