@@ -14,6 +14,8 @@ use rustix::process::setpriority_process;
 const LEAST_PRIORITY: i32 = 19;
 /// The most of the time that the hypervisor may have taken away during a measurement, in hundredths.
 const MOST_STOLEN: f64 = 2.0;
+/// What may have been taken away before it counts, in seconds: during a short measurement a tick or two prove nothing.
+const TICKS_OF_CHANCE: f64 = 0.025;
 
 /// CPU time of the whole machine since it started, by what it went to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -76,7 +78,9 @@ impl Usage {
     pub(crate) fn starved(self) -> Option<String> {
         let all = self.user + self.system + self.softirq + self.idle + self.steal;
         let stolen = if all > 0.0 { self.steal / all * 100.0 } else { 0.0 };
-        (stolen > MOST_STOLEN).then(|| format!("starved: the hypervisor took {stolen:.1} % of the CPU time"))
+        let is_more_than_chance = self.steal > TICKS_OF_CHANCE;
+        (stolen > MOST_STOLEN && is_more_than_chance)
+            .then(|| format!("starved: the hypervisor took {stolen:.1} % of the CPU time"))
     }
 }
 
@@ -102,6 +106,22 @@ pub(crate) fn of_this_thread() -> Result<Duration> {
         .now()
         .context("the CPU clock of a thread")?;
     Ok(clock.into())
+}
+
+/// The part of the CPU time of a process that the kernel took on its behalf, in seconds. The whole is exact, its division by
+/// the ticks that hit it.
+///
+/// # Errors
+///
+/// When there is no such process.
+pub(crate) fn system_time(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    // The name in parentheses may have blanks in it. The state follows, then 11 numbers, then user and system time.
+    text.rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(12)?.parse::<f64>().ok())
+        .map(|ticks| ticks / 100.0)
+        .with_context(|| format!("{path} does not tell the system time"))
 }
 
 /// Has the calling thread run on one processor alone.

@@ -161,7 +161,10 @@ fn next(groups: u32) -> Option<(u32, u64)> {
     if progress.turn >= progress.groups {
         progress.turn = 0;
     }
-    Some((setting(&GENERATE_FIRST_GROUP).wrapping_add(turn as u32), progress.sum))
+    Some((
+        setting(&GENERATE_FIRST_GROUP).wrapping_add(turn as u32),
+        progress.sum,
+    ))
 }
 
 /// Makes the headers of Ethernet and IPv4 those of a frame that was just sent. Returns the length of the latter in bytes,
@@ -175,7 +178,11 @@ fn ip(context: *mut xdp_md, group: u32) -> Option<usize> {
         write(context, IP + 16, group.to_be_bytes());
         group
     };
-    write(context, 0, ethernet::multicast_mac(Ipv4Addr::from_bits(destination)));
+    write(
+        context,
+        0,
+        ethernet::multicast_mac(Ipv4Addr::from_bits(destination)),
+    );
     let [a, b, c, d, e, f, ..] = setting(&GENERATE_MAC).to_be_bytes();
     write(context, 6, [a, b, c, d, e, f]);
     write(context, IP + 8, [setting(&GENERATE_TTL) as u8]);
@@ -211,7 +218,11 @@ fn words(number: u32) -> u64 {
 #[inline(always)]
 fn checksum_of(sum: u64) -> [u8; 2] {
     let checksum = !checksum::fold(sum);
-    if checksum == 0 { [0xff; 2] } else { checksum.to_be_bytes() }
+    if checksum == 0 {
+        [0xff; 2]
+    } else {
+        checksum.to_be_bytes()
+    }
 }
 
 /// Writes bytes where there is room for them.

@@ -98,7 +98,9 @@ pub(crate) fn arrived_everywhere() -> u64 {
         };
         // SAFETY: the pointer is to a value of an array map, which lives as long as the program; each number is a single
         // aligned word.
-        let seen = unsafe { (&raw const (*arrived).packets).read_volatile() + (&raw const (*arrived).lost).read_volatile() };
+        let seen = unsafe {
+            (&raw const (*arrived).packets).read_volatile() + (&raw const (*arrived).lost).read_volatile()
+        };
         least = least.min(seen);
     }
     least
