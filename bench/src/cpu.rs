@@ -8,9 +8,14 @@ use nix::{
     time::{ClockId, clock_getcpuclockid},
     unistd::Pid,
 };
+use rustix::process::setpriority_process;
 
+/// The nicest of all.
+const LEAST_PRIORITY: i32 = 19;
 /// The most of the time that the hypervisor may have taken away during a measurement, in hundredths.
 const MOST_STOLEN: f64 = 2.0;
+/// What may have been taken away before it counts, in seconds: during a short measurement a tick or two prove nothing.
+const TICKS_OF_CHANCE: f64 = 0.025;
 
 /// CPU time of the whole machine since it started, by what it went to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -73,7 +78,9 @@ impl Usage {
     pub(crate) fn starved(self) -> Option<String> {
         let all = self.user + self.system + self.softirq + self.idle + self.steal;
         let stolen = if all > 0.0 { self.steal / all * 100.0 } else { 0.0 };
-        (stolen > MOST_STOLEN).then(|| format!("starved: the hypervisor took {stolen:.1} % of the CPU time"))
+        let is_more_than_chance = self.steal > TICKS_OF_CHANCE;
+        (stolen > MOST_STOLEN && is_more_than_chance)
+            .then(|| format!("starved: the hypervisor took {stolen:.1} % of the CPU time"))
     }
 }
 
@@ -101,6 +108,22 @@ pub(crate) fn of_this_thread() -> Result<Duration> {
     Ok(clock.into())
 }
 
+/// The part of the CPU time of a process that the kernel took on its behalf, in seconds. The whole is exact, its division by
+/// the ticks that hit it.
+///
+/// # Errors
+///
+/// When there is no such process.
+pub(crate) fn system_time(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    // The name in parentheses may have blanks in it. The state follows, then 11 numbers, then user and system time.
+    text.rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(12)?.parse::<f64>().ok())
+        .map(|ticks| ticks / 100.0)
+        .with_context(|| format!("{path} does not tell the system time"))
+}
+
 /// Has the calling thread run on one processor alone.
 ///
 /// # Errors
@@ -117,6 +140,16 @@ pub(crate) fn pin_this_thread(processor: usize) -> Result<()> {
 /// When there is no such thread or processor.
 pub(crate) fn pin_thread(thread: u32, processor: usize) -> Result<()> {
     pin(pid(thread)?, processor)
+}
+
+/// Has the calling thread run only while nobody else wants its processor, or nearly so.
+///
+/// # Errors
+///
+/// When the kernel refuses, which it never should.
+pub(crate) fn give_way() -> Result<()> {
+    // The calling thread, as Linux has it.
+    setpriority_process(None, LEAST_PRIORITY).context("a thread can lower its own priority")
 }
 
 fn pin(thread: Pid, processor: usize) -> Result<()> {
@@ -140,6 +173,19 @@ fn pid(number: u32) -> Result<Pid> {
 pub(crate) fn napi_threads(device: &str) -> Result<Vec<u32>> {
     // The kernel cuts names after 15 bytes.
     let prefix: String = format!("napi/{device}-").chars().take(15).collect();
+    let all = kernel_threads("napi/")?.into_iter();
+    Ok(all
+        .filter(|(_, name)| name.starts_with(&prefix))
+        .map(|(thread, _)| thread)
+        .collect())
+}
+
+/// The kernel threads whose names begin like this, and their names.
+///
+/// # Errors
+///
+/// When processes cannot be listed.
+pub(crate) fn kernel_threads(prefix: &str) -> Result<Vec<(u32, String)>> {
     let mut threads = Vec::new();
     for entry in fs::read_dir("/proc").context("cannot read /proc")?.flatten() {
         let Some(pid) = entry
@@ -152,8 +198,8 @@ pub(crate) fn napi_threads(device: &str) -> Result<Vec<u32>> {
         // It may have ended meanwhile.
         let name =
             fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm")).unwrap_or_default();
-        if name.starts_with(&prefix) {
-            threads.push(pid);
+        if name.starts_with(prefix) {
+            threads.push((pid, name.trim_end().to_owned()));
         }
     }
     Ok(threads)

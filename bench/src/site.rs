@@ -6,6 +6,7 @@ use std::{
     io::{Read, Seek},
     net::Ipv4Addr,
     process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use ::tests::{Namespace, Network};
@@ -38,10 +39,14 @@ pub(crate) struct Site {
     /// Threads that polled devices of this name before there was this site.
     earlier: Vec<u32>,
     upstream: Option<Namespace>,
+    _alone: MutexGuard<'static, ()>,
 }
 
+/// Held by the one site that there is at a time, as threads of the kernel go by the names of devices alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
 impl Site {
-    /// Makes both namespaces, and [`GENERATOR`] and [`LAN`] in them with their addresses. The device of the contestant is
+    /// Waits until there is no other site, and makes both namespaces, and [`GENERATOR`] and [`LAN`] in them with their addresses. The device of the contestant is
     /// polled by a thread of the kernel that is bound to [`POLL_CPU`], so that its CPU time can be told exactly.
     ///
     /// # Errors
@@ -52,6 +57,7 @@ impl Site {
     ///
     /// When namespaces and links cannot be made.
     pub(crate) fn new() -> Result<Self> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = cpu::napi_threads(LAN)?;
         let network = Network::new();
         let generator = network.namespace("generator");
@@ -59,6 +65,9 @@ impl Site {
         network.link(&generator, GENERATOR, &router, LAN);
         generator.address(GENERATOR, HOST, 16);
         router.address(LAN, ROUTER, 16);
+        // A veth device hands over by NAPI only what its peer might have sent in segments, and not what could have been a
+        // whole one (veth_skb_is_eligible_for_gro).
+        execute(&generator, &["ethtool", "-K", GENERATOR, "tso", "off"])?;
         poll_by_thread(&router, LAN)?;
         Ok(Self {
             network,
@@ -66,6 +75,7 @@ impl Site {
             router,
             earlier,
             upstream: None,
+            _alone: alone,
         })
     }
 
@@ -119,7 +129,11 @@ pub(crate) fn poll_by_thread(namespace: &Namespace, device: &str) -> Result<()> 
 }
 
 /// Runs a command in the way of `ip netns exec`, which mounts the namespace's own view of `/sys`.
-fn execute(namespace: &Namespace, command: &[&str]) -> Result<()> {
+///
+/// # Errors
+///
+/// When it cannot be run, or fails.
+pub(crate) fn execute(namespace: &Namespace, command: &[&str]) -> Result<()> {
     let output = Command::new("ip")
         .args(["netns", "exec", namespace.name()])
         .args(command)

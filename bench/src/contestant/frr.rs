@@ -66,11 +66,6 @@ impl FrrPimd {
             before,
         })
     }
-
-    /// The daemons, for whatever only they can do.
-    pub(crate) fn frr(&mut self) -> &mut Frr {
-        &mut self.frr
-    }
 }
 
 impl Contestant for FrrPimd {

@@ -47,11 +47,6 @@ impl Router {
         }
     }
 
-    /// The agent, for whatever only it can do.
-    pub(crate) fn igmpd(&mut self) -> &mut Igmpd {
-        &mut self.igmpd
-    }
-
     /// What was counted on the device.
     ///
     /// # Errors

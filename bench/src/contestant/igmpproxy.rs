@@ -12,7 +12,7 @@ use super::{
     Contestant, daemon,
     raw_queue::{Queued, RawQueue},
 };
-use crate::site::{LAN, NetFile, UPSTREAM};
+use crate::site::{NetFile, UPSTREAM};
 
 /// Its configuration.
 const CONFIG: &str = include_str!("../../contestants/igmpproxy.conf");
@@ -28,7 +28,7 @@ pub(crate) struct Igmpproxy {
 }
 
 impl Igmpproxy {
-    /// Starts it in a namespace that has [`LAN`] and [`UPSTREAM`], and waits until it has its vifs.
+    /// Starts it in a namespace that has an upstream device, and waits until it has its vifs.
     ///
     /// # Errors
     ///
@@ -45,17 +45,7 @@ impl Igmpproxy {
         let mut command = Command::new(program);
         command.arg("-n").arg(config);
         let mut process = Process::start(namespace, command, network.path("igmpproxy.log"));
-        let mut vifs = NetFile::open(namespace, "ip_mr_vif")?;
-        ::tests::wait_for("igmpproxy to have its vifs", ::tests::PATIENCE, || {
-            assert!(process.exited().is_none(), "igmpproxy ended: {}", process.log());
-            let text = vifs.read().map_err(|error| error.to_string())?;
-            let has = |device| text.contains(device);
-            if has(LAN) && has(UPSTREAM) {
-                Ok(())
-            } else {
-                Err(text)
-            }
-        });
+        daemon::wait_vifs(namespace, &mut process);
         let mut queue = RawQueue::open(namespace)?;
         let before = queue.look()?;
         let mut joined = NetFile::open(namespace, "igmp")?;

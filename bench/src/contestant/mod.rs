@@ -7,6 +7,7 @@ pub(crate) mod igmpd;
 pub(crate) mod igmpproxy;
 pub(crate) mod pimd;
 pub(crate) mod raw_queue;
+pub(crate) mod smcroute;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -2,12 +2,14 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
-use ::tests::{Namespace, Network, process::Process};
+use ::tests::{PATIENCE, Packet, RawSocket, process::Process, wait_for};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
@@ -15,12 +17,16 @@ use super::{
     Contestant, daemon,
     raw_queue::{Queued, RawQueue},
 };
-use crate::site::{LAN, UPSTREAM};
+use crate::site::{GENERATOR, HOST, Site};
 
 /// Its configuration.
 const CONFIG: &str = include_str!("../../contestants/pimd.conf");
 /// Where it writes what it knows when it is sent a signal.
 const DUMP: &str = "/var/run/pimd/pimd.dump";
+/// The first of the groups that it is tried out with.
+const FIRST_PROBE: Ipv4Addr = Ipv4Addr::new(239, 255, 0, 0);
+/// How long it has for each of them.
+const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// How long it may take to write that.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -30,10 +36,13 @@ pub(crate) struct Pimd {
     process: Process,
     queue: RawQueue,
     before: Queued,
+    /// Groups that it knew before it was measured.
+    others: u64,
 }
 
 impl Pimd {
-    /// Starts it in a namespace that has [`LAN`] and [`UPSTREAM`], and waits until it has its vifs.
+    /// Starts it on a site that has an upstream device, and waits until it learns groups. For 15 s it makes no routes, though it
+    /// says nothing of it, so it is tried out with reports from the generator.
     ///
     /// # Errors
     ///
@@ -42,31 +51,34 @@ impl Pimd {
     /// # Panics
     ///
     /// When it does not start.
-    pub(crate) fn start(network: &Network, namespace: &Namespace, contestants: &Path) -> Result<Self> {
+    pub(crate) fn start(site: &Site, contestants: &Path) -> Result<Self> {
         let program = daemon::program(contestants, "pimd")?;
-        let config = network.path("pimd.conf");
+        let config = site.network.path("pimd.conf");
         fs::write(&config, CONFIG).context("cannot write the configuration of pimd")?;
         let mut command = Command::new(program);
         command.args(["-f", "-N", "-c"]).arg(config);
-        let mut process = Process::start(namespace, command, network.path("pimd.log"));
-        let mut vifs = crate::site::NetFile::open(namespace, "ip_mr_vif")?;
-        ::tests::wait_for("pimd to have its vifs", ::tests::PATIENCE, || {
-            assert!(process.exited().is_none(), "pimd ended: {}", process.log());
-            let text = vifs.read().map_err(|error| error.to_string())?;
-            let has = |device| text.contains(device);
-            if has(LAN) && has(UPSTREAM) {
-                Ok(())
-            } else {
-                Err(text)
-            }
-        });
-        let mut queue = RawQueue::open(namespace)?;
-        let before = queue.look()?;
-        Ok(Self {
+        let mut process = Process::start(&site.router, command, site.network.path("pimd.log"));
+        daemon::wait_vifs(&site.router, &mut process);
+        let queue = RawQueue::open(&site.router)?;
+        let mut pimd = Self {
             process,
             queue,
-            before,
-        })
+            before: Queued::default(),
+            others: 0,
+        };
+        let host = RawSocket::open(&site.generator, GENERATOR);
+        let mut probes = (0..).map(|number| Ipv4Addr::from_bits(FIRST_PROBE.to_bits() + number));
+        pimd.others = wait_for("pimd to learn a group", PATIENCE, || {
+            host.send(&Packet::v2_report(HOST, probes.next().unwrap_or(FIRST_PROBE)));
+            thread::sleep(PROBE_INTERVAL);
+            match pimd.known() {
+                Ok(0) => Err("no group".to_owned()),
+                Ok(known) => Ok(known),
+                Err(error) => Err(error.to_string()),
+            }
+        });
+        pimd.before = pimd.queue.look()?;
+        Ok(pimd)
     }
 }
 
@@ -81,14 +93,14 @@ impl Contestant for Pimd {
             fs::remove_file(&path).context("cannot remove what pimd wrote before")?;
         }
         self.process.signal(Signal::SIGUSR1);
-        let number = ::tests::wait_for("pimd to write what it knows", ANSWER, || {
+        let number = wait_for("pimd to write what it knows", ANSWER, || {
             let text = fs::read_to_string(&path).unwrap_or_default();
             groups(&text).ok_or_else(|| format!("{} bytes", text.len()))
         });
         let Some(number) = number else {
             bail!("pimd writes no number of groups");
         };
-        Ok(number)
+        Ok(number.saturating_sub(self.others))
     }
 
     fn is_busy(&mut self) -> Result<bool> {

@@ -1,9 +1,11 @@
 //! What is measured, one module a question.
 
 mod cost;
+mod forwarding;
 mod growth;
 mod latency;
 mod start;
+mod storms;
 
 use std::{
     path::Path,
@@ -57,12 +59,11 @@ impl Suite {
     fn measure(self, arguments: &Arguments, effort: &Effort) -> Result<Section> {
         match self {
             Self::Cost => cost::measure(arguments, effort),
+            Self::Storms => storms::measure(arguments, effort),
             Self::Latency => latency::measure(arguments, effort),
+            Self::Forwarding => forwarding::measure(arguments, effort),
             Self::Growth => growth::measure(effort),
             Self::Start => start::measure(arguments, effort),
-            Self::Storms | Self::Forwarding => {
-                bail!("{self:?}: is not measured yet")
-            }
         }
     }
 }

@@ -91,6 +91,7 @@ impl Station {
     /// Opens receiver and tap on a host.
     #[track_caller]
     pub fn new(host: Host) -> Self {
+        receive_on_one_processor(host.namespace(), "eth0");
         let receiver = Receiver::new(&host);
         let tap = Tap::open(host.namespace(), "eth0");
         Self { host, receiver, tap }
@@ -132,6 +133,7 @@ impl Site {
             .namespace()
             .ip(&format!("address add {OTHER_SOURCE}/24 dev eth0"));
         router.address("wan0", WAN, 24);
+        receive_on_one_processor(&router, "wan0");
         let stations = (1..=receivers)
             .map(|number| {
                 let name = format!("lan{number}");
@@ -317,6 +319,16 @@ impl Site {
         self.router.address(name, address, 24);
         switch
     }
+}
+
+/// Has one processor take all packets that come in on an interface, as from a network card with one queue. Without NAPI,
+/// virtual Ethernet leaves each packet to the processor that sends it (`netif_rx`), and what one processor has queued may be
+/// overtaken by what another sends later: senders move from one to the other.
+#[track_caller]
+pub fn receive_on_one_processor(namespace: &Namespace, interface: &str) {
+    // In the way of `ip netns exec`, which mounts the namespace's own view of /sys.
+    let line = format!("echo 1 > /sys/class/net/{interface}/queues/rx-0/rps_cpus");
+    process::run(Command::new("ip").args(["netns", "exec", namespace.name(), "sh", "-c", &line]));
 }
 
 /// Makes a host's interface one that XDP programs of the other end can redirect frames to.
