@@ -86,7 +86,9 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
 
     /// The chunk that a key belongs into, if there is any chunk.
     fn chunk_of(&self, key: &K) -> usize {
-        self.firsts.partition_point(|first| first <= key).saturating_sub(1)
+        self.firsts
+            .partition_point(|first| first <= key)
+            .saturating_sub(1)
     }
 
     /// The value of a key.
@@ -162,7 +164,11 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
     /// The entries from a key on, ascending.
     pub fn range(&self, from: K) -> impl Iterator<Item = (K, &V)> {
         let (Ok((at, index)) | Err((at, index))) = self.find(&from);
-        let of_first = self.chunks.get(at).into_iter().flat_map(move |chunk| chunk.from(index));
+        let of_first = self
+            .chunks
+            .get(at)
+            .into_iter()
+            .flat_map(move |chunk| chunk.from(index));
         let others = self.chunks.iter().skip(at + 1);
         of_first.chain(others.flat_map(|chunk| chunk.from(0)))
     }

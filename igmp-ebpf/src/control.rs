@@ -4,8 +4,8 @@ use aya_ebpf::bindings::{BPF_NOEXIST, xdp_action::XDP_PASS, xdp_md};
 use igmp_wire::{
     Packet,
     abi::{
-        Command, CommandStatus, GroupEntry, GroupFlags, GroupKey, MAX_COMMANDS, Operation, RouteEntry, RouteKey,
-        SourceEntry, SourceKey,
+        Command, CommandStatus, GroupEntry, GroupFlags, GroupKey, MAX_COMMANDS, Operation, RouteEntry,
+        RouteKey, SourceEntry, SourceKey,
     },
     packet::{Turn, Walk},
 };

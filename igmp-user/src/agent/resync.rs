@@ -7,11 +7,11 @@ use igmp_core::{Duration, Event, Found, InterfaceId};
 use igmp_wire::abi::{EventKind, GroupKey, SourceKey};
 use tracing::{error, info};
 
-use super::{Agent, clock, slots::Slots};
+use super::{Agent, EVENT_BATCH, clock, slots::Slots};
 use crate::kernel::{MapChange, Scan};
 
-/// A scan is followed by a pause of this many times as long as it took, so that a flood that fills the ring again and
-/// again cannot keep the agent busy with scans alone.
+/// A scan is followed by a pause of this many times as long as the maps were searched, so that a flood that fills the ring
+/// again and again cannot keep the agent busy with that alone. What is found is work that is to be done anyway.
 const SCAN_PAUSE_FACTOR: u64 = 4;
 
 impl Agent {
@@ -83,15 +83,20 @@ impl Agent {
     pub(super) fn scan(&mut self) {
         let begin = clock::now();
         self.scan_at = None;
-        match self.kernel.scan(Scan::Marked) {
+        // What was lost up to here has left its mark before it was counted, so this scan finds it.
+        if let Ok(lost) = self.kernel.lost_events() {
+            self.lost_events = lost;
+        }
+        let outcome = self.kernel.scan(Scan::Marked);
+        let pause = clock::now().since(begin) * SCAN_PAUSE_FACTOR;
+        match outcome {
             Ok(found) => self.take_in(found),
             Err(error) => {
                 error!("{error}");
                 self.scan_at = Some(clock::now() + Duration::from_secs(1));
             }
         }
-        let end = clock::now();
-        self.scan_after = end + end.since(begin) * SCAN_PAUSE_FACTOR;
+        self.scan_after = clock::now() + pause;
         // Events that were lost during the scan may be of groups that it had passed already.
         self.look_for_lost_events();
     }
@@ -99,9 +104,16 @@ impl Agent {
     /// Tells the core of groups that were found, and removes those of interfaces that are not up.
     pub(super) fn take_in(&mut self, found: Vec<Found>) {
         let mut orphans = Vec::new();
+        let mut waiting = 0;
         for found in found {
             if self.is_up(found.interface) {
                 self.handle(Event::Found(found));
+                waiting += 1;
+                // There may be a million, and what is to be done about each takes more room than it itself.
+                if waiting == EVENT_BATCH {
+                    waiting = 0;
+                    self.carry_out(clock::now());
+                }
             } else {
                 orphans.extend(removal(&found));
             }

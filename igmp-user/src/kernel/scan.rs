@@ -9,10 +9,13 @@ use std::{
 };
 
 use igmp_core::{Found, Instant, InterfaceId};
-use igmp_wire::abi::{Command, CommandStatus, GroupFlags, GroupKey, Operation, SourceFlags};
+use igmp_wire::abi::{Command, CommandStatus, GroupFlags, GroupKey, MAX_COMMANDS, Operation, SourceFlags};
 
 use super::{Kernel, KernelError, membership::time};
 use crate::sys::Plain;
+
+/// How many marks are taken off in one go. Commands take many times the room of a key.
+const AT_ONCE: usize = 16 * MAX_COMMANDS;
 
 /// Which groups a scan collects.
 #[derive(Clone, Copy, Debug)]
@@ -69,29 +72,37 @@ impl Kernel {
 
         // The marks are cleared by the operation that reads them, so one that is set meanwhile is found by the next scan.
         let clear = GroupFlags::PENDING | GroupFlags::LOST;
-        let commands: Vec<Command> = groups
-            .keys()
-            .map(|key| Command {
-                operation: Operation::Change as u32,
-                slot: key.slot,
-                group: key.group,
-                clear,
-                ..Command::default()
-            })
-            .collect();
-        let results = self.run(&commands)?;
         let adopting = matches!(which, Scan::All);
-        let found = groups
-            .into_iter()
-            .zip(results)
-            .filter_map(|((key, sources), entry)| {
-                if CommandStatus::from_code(entry.status) == CommandStatus::Done {
-                    return Some(describe(key, &entry, sources, adopting));
-                }
-                // A source was reported while its group was on its way out.
-                (!sources.is_empty()).then(|| describe(key, &Command::default(), sources, false))
-            });
-        Ok(found.collect())
+        let mut all_found = Vec::with_capacity(groups.len());
+        let mut groups = groups.into_iter();
+        loop {
+            let part: Vec<_> = groups.by_ref().take(AT_ONCE).collect();
+            if part.is_empty() {
+                return Ok(all_found);
+            }
+            let commands: Vec<Command> = part
+                .iter()
+                .map(|(key, _)| Command {
+                    operation: Operation::Change as u32,
+                    slot: key.slot,
+                    group: key.group,
+                    clear,
+                    ..Command::default()
+                })
+                .collect();
+            let results = self.run(&commands)?;
+            let found = part
+                .into_iter()
+                .zip(results)
+                .filter_map(|((key, sources), entry)| {
+                    if CommandStatus::from_code(entry.status) == CommandStatus::Done {
+                        return Some(describe(key, &entry, sources, adopting));
+                    }
+                    // A source was reported while its group was on its way out.
+                    (!sources.is_empty()).then(|| describe(key, &Command::default(), sources, false))
+                });
+            all_found.extend(found);
+        }
     }
 }
 

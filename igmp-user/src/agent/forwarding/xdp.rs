@@ -324,7 +324,10 @@ impl XdpForwarding {
         match kernel.write_routes() {
             Ok(refused) => {
                 if let Some(routes) = self.failed.note(clock::now(), refused) {
-                    error!(routes, "forwarding does not follow: the kernel has no room for further routes");
+                    error!(
+                        routes,
+                        "forwarding does not follow: the kernel has no room for further routes"
+                    );
                 }
             }
             Err(error) => error!("forwarding does not follow: {error}"),
