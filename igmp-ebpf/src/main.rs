@@ -9,6 +9,7 @@
 //! | [`maps`] | every map |
 //! | [`packet`] | the reader that the parser of `igmp-wire` runs on |
 //! | [`receive`] | from the frame to the verdict |
+//! | [`refresh`] | the short way for reports that repeat what is known |
 //! | [`report`] | groups and records |
 //! | [`sources`] | the sources of a record |
 //! | [`query`] | queries of other routers |
@@ -18,6 +19,7 @@
 //! | [`rate`] | limits on events that others can cause at will |
 //! | [`count`] | counters |
 //! | [`control`] | commands of the agent |
+//! | [`clock`] | the coarse time |
 //! | [`atomic`] | atomic operations on map values |
 
 #![no_std]
@@ -33,6 +35,7 @@
 #![feature(adt_const_params, core_intrinsics)]
 
 mod atomic;
+mod clock;
 mod control;
 mod count;
 mod event;
@@ -43,9 +46,12 @@ mod packet;
 mod query;
 mod rate;
 mod receive;
+mod refresh;
 mod report;
 mod sources;
 
+// The macros put each function behind one of another kind. They are inlined there, since a call costs each packet as much as a
+// look at its headers.
 use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
@@ -53,18 +59,21 @@ use aya_ebpf::{
 
 /// Learns memberships from IGMP, forwards multicast data, and passes everything else untouched.
 #[xdp]
+#[inline(always)]
 pub(crate) fn igmp_router(context: XdpContext) -> u32 {
     receive::receive(context.ctx)
 }
 
 /// Makes a redirected frame one of the port that it leaves from.
 #[xdp(map = "devmap")]
+#[inline(always)]
 pub(crate) fn igmp_egress(context: XdpContext) -> u32 {
     forward::egress(context.ctx)
 }
 
 /// Forwards multicast data through the network stack.
 #[classifier]
+#[inline(always)]
 pub(crate) fn igmp_forward(context: TcContext) -> i32 {
     forward::classify(context.skb.skb)
 }

@@ -7,14 +7,25 @@ use aya_ebpf::{
 };
 use igmp_wire::abi::{
     EVENT_RING_LEN, Event, FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig,
-    InterfaceCounters, InterfaceKey, InterfaceUsage, MAX_INTERFACES, MAX_LOCAL_GROUPS, MAX_PORT_SETS,
-    MAX_SOURCE_PREFIXES, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
+    InterfaceCounters, InterfaceKey, InterfaceUsage, MAX_DEVICES, MAX_INTERFACES, MAX_LOCAL_GROUPS,
+    MAX_PORT_SETS, MAX_SOURCE_PREFIXES, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
 };
+
+use crate::clock::Clock;
 
 /// What to do with IGMP on an interface or VLAN.
 #[btf_map]
 pub(crate) static INTERFACES: HashMap<InterfaceKey, InterfaceConfig, { MAX_INTERFACES as usize }> =
     HashMap::new();
+
+/// The slot of what has no VLAN on the interface with an index, and one. A look-up here is a load, while one by a key costs
+/// as much as all judging of a report.
+#[btf_map]
+pub(crate) static DEVICES: Array<u32, { MAX_DEVICES as usize }> = Array::new();
+
+/// What to do with IGMP, by slot.
+#[btf_map]
+pub(crate) static CONFIGS: Array<InterfaceConfig, { MAX_INTERFACES as usize }> = Array::new();
 
 /// The groups. The agent sets the size at load time.
 #[btf_map]
@@ -74,3 +85,7 @@ pub(crate) static LOCAL_GROUPS: HashMap<GroupKey, u32, { MAX_LOCAL_GROUPS as usi
 /// The generation of all the above.
 #[btf_map]
 pub(crate) static FORWARDING: Array<ForwardingState, 1> = Array::new();
+
+/// The coarse time of the tick, for each CPU.
+#[btf_map]
+pub(crate) static CLOCKS: PerCpuArray<Clock, 1> = PerCpuArray::new();

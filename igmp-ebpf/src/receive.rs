@@ -10,21 +10,21 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::debug;
 use igmp_wire::{
-    Refusal,
+    Packet, Refusal,
     abi::{InterfaceConfig, InterfaceFlags, InterfaceKey},
     address,
     admit::{self, Envelope, Judgement},
-    ethernet::Vlan,
+    ethernet::{ETHERTYPE_IPV4, Vlan},
     igmp::Kind,
-    ipv4,
+    ipv4, plain,
 };
 
 use crate::{
     count::Counters,
     forward, host,
-    maps::INTERFACES,
+    maps::{CONFIGS, DEVICES, INTERFACES},
     packet::XdpPacket,
-    query,
+    query, refresh,
     report::{self, Reporter},
 };
 
@@ -32,6 +32,9 @@ use crate::{
 #[inline(always)]
 pub(crate) fn receive(context: *mut xdp_md) -> u32 {
     let packet = XdpPacket::new(context);
+    if let Some(verdict) = receive_shortly(&packet) {
+        return verdict;
+    }
     let Some(content) = admit::open(&packet) else {
         return XDP_PASS;
     };
@@ -44,18 +47,46 @@ pub(crate) fn receive(context: *mut xdp_md) -> u32 {
     XDP_PASS
 }
 
-/// The configuration for a VLAN of the interface that the packet came in on.
+/// The short ways, by what the frame begins with.
 #[inline(always)]
-pub(crate) fn interface<'a>(ifindex: u32, vlan: u16) -> Option<&'a InterfaceConfig> {
-    // SAFETY: the value stays readable while the program runs. If the agent replaces it meanwhile, this one packet may
-    // be judged by another interface's configuration, which is no worse than its arriving a moment earlier or later.
-    unsafe {
-        INTERFACES.get(&InterfaceKey {
-            ifindex,
-            vlan,
-            reserved: 0,
-        })
+fn receive_shortly(packet: &XdpPacket) -> Option<u32> {
+    const IPV4: u32 = (ETHERTYPE_IPV4 as u32) << 8;
+    const REPORT: u32 = IPV4 | plain::VERSION_AND_LEN;
+    const DATA: u32 = IPV4 | plain::DATA_VERSION_AND_LEN;
+    match packet.read_u32(12)? >> 8 {
+        REPORT => refresh::refresh(packet),
+        DATA => forward::forward_known(packet),
+        _ => None,
     }
+}
+
+/// The slot of no interface.
+const NO_SLOT: u32 = u32::MAX;
+
+/// The slot of a VLAN of the interface that the packet came in on, or a number that is none.
+#[inline(always)]
+pub(crate) fn slot(ifindex: u32, vlan: u16) -> u32 {
+    if vlan == 0
+        && let Some(mark) = DEVICES.get_ptr(ifindex)
+    {
+        // SAFETY: the pointer is to a value of an array map, which lives as long as the program.
+        return unsafe { mark.read_volatile() }.wrapping_sub(1);
+    }
+    let key = InterfaceKey {
+        ifindex,
+        vlan,
+        reserved: 0,
+    };
+    // SAFETY: the value stays readable while the program runs, also where the agent replaces it meanwhile.
+    unsafe { INTERFACES.get(&key) }.map_or(NO_SLOT, |config| config.slot)
+}
+
+/// The configuration for a VLAN of the interface that the packet came in on.
+///
+/// If the agent changes it meanwhile, this one packet may be judged by the old one, the new one, or some of each.
+#[inline(always)]
+pub(crate) fn interface(ifindex: u32, vlan: u16) -> Option<&'static InterfaceConfig> {
+    CONFIGS.get(slot(ifindex, vlan))
 }
 
 #[inline(always)]

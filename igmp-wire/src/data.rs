@@ -120,6 +120,15 @@ pub fn has_complete_checksum<P: Packet>(packet: &P, ip: usize, header: &Header) 
     checksum::valid(checksum::fold(pseudo + u64::from(whole)))
 }
 
+/// The part of [`has_complete_checksum`] that takes no more than a look at the UDP header behind the IP header: whether that is
+/// certain of a packet that is no fragment.
+#[inline(always)]
+pub fn is_certainly_complete(header: &Header, udp: [u8; 8]) -> bool {
+    let [_, _, _, _, len_high, len_low, sum_high, sum_low] = udp;
+    let [len, found] = [[len_high, len_low], [sum_high, sum_low]].map(u16::from_be_bytes);
+    header.protocol == PROTOCOL_UDP && found != 0 && found != checksum::fold(pseudo_header_sum(header, len))
+}
+
 /// The sum of the pseudo header of UDP (RFC 768), not folded.
 #[inline(always)]
 fn pseudo_header_sum(header: &Header, len: u16) -> u64 {

@@ -17,6 +17,7 @@
 //! | [`ethernet`], [`ipv4`], [`checksum`] | what stands in front of an IGMP message |
 //! | [`igmp`] | the messages themselves: queries, reports, leaves, group records, the floating code |
 //! | [`admit`] | the order in which an IGMP packet is judged, and the verdict |
+//! | [`plain`] | the same for reports of the commonest shape, with less work |
 //! | [`data`] | the same for multicast data |
 //! | [`refusal`] | one variant for each reason to refuse a packet, and the counter it stands for |
 //! | [`pim`] | PIM: Hello, Join/Prune, Assert, and why one is refused; never read in the kernel |
@@ -38,6 +39,7 @@ pub mod igmp;
 pub mod ipv4;
 pub mod packet;
 pub mod pim;
+pub mod plain;
 pub mod refusal;
 
 pub use packet::Packet;

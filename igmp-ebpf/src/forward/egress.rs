@@ -13,7 +13,7 @@ use igmp_wire::{
 };
 
 use super::ports;
-use crate::{count::Counters, packet::XdpPacket, receive::interface};
+use crate::{count::Counters, packet::XdpPacket, receive::slot};
 
 /// Makes a frame one of its port: source address, no tag, MTU, counters.
 #[inline(always)]
@@ -22,15 +22,13 @@ pub(crate) fn egress(context: *mut xdp_md) -> u32 {
     // SAFETY: the context is the one the kernel gave to the running program, valid for all of its run.
     let ifindex = unsafe { (*context).egress_ifindex };
     // Ports that are VLANs are not redirected to, so the port is the device itself.
-    let Some(config) = interface(ifindex, 0) else {
-        return XDP_DROP;
-    };
-    let slot = config.slot;
+    let slot = slot(ifindex, 0);
     let (Some(port), Some(counters)) = (ports::port(slot), Counters::of(slot)) else {
         return XDP_DROP;
     };
+    // Most ports are good for ever, and then nobody has to know the time.
     // SAFETY: the helper takes no argument and always succeeds.
-    if port.is_over(unsafe { bpf_ktime_get_coarse_ns() }) {
+    if port.valid_until != 0 && port.is_over(unsafe { bpf_ktime_get_coarse_ns() }) {
         return XDP_DROP;
     }
     let Some(link) = ethernet::parse(&packet) else {
@@ -44,22 +42,36 @@ pub(crate) fn egress(context: *mut xdp_md) -> u32 {
         counters.dropped(Refusal::Mtu);
         return XDP_DROP;
     }
-    let Some(destination) = packet.read::<6>(0) else {
-        return XDP_DROP;
-    };
-    // A frame with two tags is not forwarded, so there is one to take away.
-    // SAFETY: the context is that of the running program.
-    if tagged && unsafe { bpf_xdp_adjust_head(context, TAG_LEN as i32) } != 0 {
+    if tagged && !untag(&packet) {
         return XDP_DROP;
     }
-    let Some(place) = packet.at::<14>(0) else {
+    let Some(place) = packet.at::<6>(6) else {
         return XDP_DROP;
     };
-    let [a, b, c, d, e, f] = destination;
-    let [g, h, i, j, k, l] = port.mac;
-    let [m, n] = ethernet::ETHERTYPE_IPV4.to_be_bytes();
     // SAFETY: `at` has checked that the bytes are within the frame.
-    unsafe { place.write_unaligned([a, b, c, d, e, f, g, h, i, j, k, l, m, n]) };
+    unsafe { place.write_unaligned(port.mac) };
     counters.forwarded(1, u64::from(total_len));
     XDP_PASS
+}
+
+/// Takes the tag off a frame and leaves the place of the source address as it is. A frame with two tags is not forwarded, so
+/// there is one.
+#[inline(always)]
+fn untag(packet: &XdpPacket) -> bool {
+    let Some([a, b, c, d, e, f]) = packet.read::<6>(0) else {
+        return false;
+    };
+    // SAFETY: the context is that of the running program.
+    if unsafe { bpf_xdp_adjust_head(packet.context(), TAG_LEN as i32) } != 0 {
+        return false;
+    }
+    let (Some(destination), Some(ethertype)) = (packet.at::<6>(0), packet.at::<2>(12)) else {
+        return false;
+    };
+    // SAFETY: `at` has checked that the bytes are within the frame.
+    unsafe {
+        destination.write_unaligned([a, b, c, d, e, f]);
+        ethertype.write_unaligned(ethernet::ETHERTYPE_IPV4.to_be_bytes());
+    }
+    true
 }

@@ -1,12 +1,15 @@
 //! The fast way: what XDP does with multicast data.
 
-use aya_ebpf::bindings::{
-    BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS,
-    xdp_action::{XDP_DROP, XDP_PASS},
+use aya_ebpf::{
+    bindings::{
+        BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS,
+        xdp_action::{XDP_DROP, XDP_PASS},
+    },
+    btf_maps::DevMapHash,
 };
 use igmp_wire::{
     Packet, Refusal,
-    abi::{InterfaceConfig, InterfaceFlags, PortSetFlags},
+    abi::{InterfaceConfig, InterfaceFlags, PortSet, PortSetFlags},
     address,
     admit::{Content, Envelope},
     data::{self, Header},
@@ -104,13 +107,25 @@ fn forward(
     // The frame came from the device and not from a VLAN on it, so it must not go out there again. A set with a VLAN of the
     // device in it takes the other way, so what is tagged may leave there untagged.
     let exclude = if vlan == 0 { BPF_F_EXCLUDE_INGRESS } else { 0 };
-    let verdict = map.redirect(0, u64::from(BPF_F_BROADCAST | exclude));
-    Ok(verdict.unwrap_or_else(|fallback| fallback))
+    Ok(send(map, way.set, exclude))
+}
+
+/// Redirects the frame to the ports of a set, but for the one that it came in on where the flag says so.
+#[inline(always)]
+pub(super) fn send(map: &DevMapHash<1>, set: &PortSet, exclude: u32) -> u32 {
+    // A set with one port, which is not the incoming one, needs no copies, and the kernel need not go through the map. The port
+    // has the highest slot in the set.
+    let verdict = if set.count == 1 {
+        map.redirect(set.span.wrapping_sub(1), u64::from(XDP_DROP))
+    } else {
+        map.redirect(0, u64::from(BPF_F_BROADCAST | exclude))
+    };
+    verdict.unwrap_or_else(|fallback| fallback)
 }
 
 /// Changes what all copies have in common: TTL, checksum and destination address.
 #[inline(always)]
-fn rewrite(packet: &XdpPacket, ip: usize, header: &Header) {
+pub(super) fn rewrite(packet: &XdpPacket, ip: usize, header: &Header) {
     if let Some(place) = packet.at::<4>(ip + 8) {
         // SAFETY: `at` has checked that the bytes are within the frame.
         unsafe {

@@ -44,6 +44,18 @@ pub(super) struct Way {
 }
 
 impl Way {
+    /// The way of a packet whose flow is known.
+    #[inline(always)]
+    pub(super) const fn known(port_set: u32, set: &'static PortSet, flow: *mut FlowEntry, now: u64) -> Self {
+        Self {
+            port_set,
+            set,
+            flow,
+            now,
+            for_stack: false,
+        }
+    }
+
     /// Counts packets of so many bytes together for the route.
     #[inline(always)]
     pub(super) fn count(&self, packets: u64, bytes: u64) {

@@ -1,10 +1,15 @@
 //! Configuration, usage and counters of interfaces.
 
 use aya::maps::PerCpuValues;
-use igmp_wire::abi::{InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage};
+use igmp_wire::abi::{InterfaceConfig, InterfaceCounters, InterfaceKey, InterfaceUsage, MAX_DEVICES};
 
 use super::{Kernel, KernelError};
 use crate::sys::Plain;
+
+/// Whether the XDP program finds what has this key by the index alone.
+fn is_device(key: InterfaceKey) -> bool {
+    key.vlan == 0 && key.ifindex < MAX_DEVICES
+}
 
 impl Kernel {
     /// Tells the XDP program what to do with IGMP on an interface or VLAN.
@@ -13,13 +18,29 @@ impl Kernel {
     ///
     /// [`KernelError::Map`] where the kernel refuses.
     pub fn set_interface(&mut self, key: InterfaceKey, config: &InterfaceConfig) -> Result<(), KernelError> {
+        let what = "configure an interface in the kernel";
+        // What leads to it comes last.
+        self.configs
+            .set(config.slot, Plain(*config), 0)
+            .map_err(KernelError::map(what))?;
+        // The map has every interface, for those that follow this process as well.
         self.interfaces
             .insert(Plain(key), Plain(*config), 0)
-            .map_err(KernelError::map("configure an interface in the kernel"))
+            .map_err(KernelError::map(what))?;
+        if is_device(key) {
+            self.devices
+                .set(key.ifindex, config.slot + 1, 0)
+                .map_err(KernelError::map(what))?;
+        }
+        Ok(())
     }
 
     /// Lets the XDP program forget an interface or VLAN. Nothing happens where it does not know it.
     pub fn remove_interface(&mut self, key: InterfaceKey) {
+        if is_device(key) {
+            // The index is one that the array has.
+            let _ = self.devices.set(key.ifindex, 0, 0);
+        }
         // The only failure is that there is no such key.
         let _ = self.interfaces.remove(&Plain(key));
     }

@@ -55,6 +55,8 @@ pub struct Kernel {
     /// The programs; the maps have been taken out of it.
     ebpf: Ebpf,
     interfaces: BpfHashMap<MapData, Plain<InterfaceKey>, Plain<InterfaceConfig>>,
+    devices: Array<MapData, u32>,
+    configs: Array<MapData, Plain<InterfaceConfig>>,
     groups: BpfHashMap<MapData, Plain<GroupKey>, Plain<GroupEntry>>,
     sources: BpfHashMap<MapData, Plain<SourceKey>, Plain<SourceEntry>>,
     usage: Array<MapData, Plain<InterfaceUsage>>,

@@ -68,8 +68,10 @@ impl Default for LoadOptions {
 }
 
 /// The maps in the object.
-const MAPS: [&str; 15] = [
+const MAPS: [&str; 17] = [
     name::INTERFACES,
+    name::DEVICES,
+    name::CONFIGS,
     name::GROUPS,
     name::SOURCES,
     name::USAGE,
@@ -164,6 +166,8 @@ impl Kernel {
 
         Ok(Self {
             interfaces: typed(&mut ebpf, name::INTERFACES)?,
+            devices: typed(&mut ebpf, name::DEVICES)?,
+            configs: typed(&mut ebpf, name::CONFIGS)?,
             groups: typed(&mut ebpf, name::GROUPS)?,
             sources: typed(&mut ebpf, name::SOURCES)?,
             usage: typed(&mut ebpf, name::USAGE)?,

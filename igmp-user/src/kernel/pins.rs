@@ -12,8 +12,8 @@ use std::{
 use aya::maps::{MapInfo, MapType};
 use igmp_wire::abi::{
     ABI_VERSION, FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters,
-    InterfaceKey, InterfaceUsage, MAX_INTERFACES, MAX_LOCAL_GROUPS, MAX_PORT_SETS, MAX_SOURCE_PREFIXES, Port,
-    PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey, name,
+    InterfaceKey, InterfaceUsage, MAX_DEVICES, MAX_INTERFACES, MAX_LOCAL_GROUPS, MAX_PORT_SETS,
+    MAX_SOURCE_PREFIXES, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey, name,
 };
 use nix::{
     fcntl::{Flock, FlockArg},
@@ -174,6 +174,14 @@ impl Pins {
                 name::INTERFACES,
                 MapType::Hash,
                 size_of::<InterfaceKey>(),
+                size_of::<InterfaceConfig>(),
+                MAX_INTERFACES,
+            ),
+            (name::DEVICES, MapType::Array, 4, 4, MAX_DEVICES),
+            (
+                name::CONFIGS,
+                MapType::Array,
+                4,
                 size_of::<InterfaceConfig>(),
                 MAX_INTERFACES,
             ),

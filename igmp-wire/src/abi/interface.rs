@@ -60,7 +60,8 @@ impl InterfaceFlags {
     pub const HOST: u32 = 1 << 8;
 }
 
-/// Value of the `INTERFACES` map. The agent writes it, the XDP program reads it.
+/// Value of the `INTERFACES` map, and by slot of the `CONFIGS` array. The agent writes both, the XDP program reads them: from
+/// the map the slot where nothing else tells it, from the array all the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct InterfaceConfig {

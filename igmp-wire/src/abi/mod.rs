@@ -32,10 +32,13 @@ pub use membership::{
 
 /// Version of this agreement. It is part of the path where maps are pinned, so that an agent never adopts maps of
 /// another layout.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// How many interfaces, VLANs included, the router can serve: the slots of the counters.
 pub const MAX_INTERFACES: u32 = 1_024;
+
+/// Interfaces whose index is below this are found by their index in an array. Others are found as well, which takes longer.
+pub const MAX_DEVICES: u32 = 4_096;
 
 /// Size of the event ring, in bytes, unless it is set at load time. A power of two and a multiple of the page size.
 pub const EVENT_RING_LEN: usize = 1 << 20;
@@ -52,6 +55,10 @@ pub mod name {
     pub const CLASSIFIER: &str = "igmp_forward";
     /// [`InterfaceKey`](super::InterfaceKey) to [`InterfaceConfig`](super::InterfaceConfig).
     pub const INTERFACES: &str = "INTERFACES";
+    /// Index of an interface to the slot of what has no VLAN there, and one; 0 where there is none.
+    pub const DEVICES: &str = "DEVICES";
+    /// Slot to [`InterfaceConfig`](super::InterfaceConfig).
+    pub const CONFIGS: &str = "CONFIGS";
     /// [`GroupKey`](super::GroupKey) to [`GroupEntry`](super::GroupEntry).
     pub const GROUPS: &str = "GROUPS";
     /// [`SourceKey`](super::SourceKey) to [`SourceEntry`](super::SourceEntry).

@@ -10,6 +10,7 @@ mod membership;
 mod model;
 mod network;
 mod pim;
+mod plain;
 mod properties;
 mod records;
 mod vectors;

@@ -98,7 +98,7 @@ fn generate(numbers: &mut Numbers) -> Vec<u8> {
 }
 
 /// Breaks a frame, and mends its checksums half of the time so that what is broken is reached.
-fn spoil(numbers: &mut Numbers, frame: &mut Vec<u8>) {
+pub(crate) fn spoil(numbers: &mut Numbers, frame: &mut Vec<u8>) {
     match numbers.below(5) {
         0 => {
             let len = 14 + numbers.below(frame.len() - 13);
@@ -132,7 +132,10 @@ fn spoil(numbers: &mut Numbers, frame: &mut Vec<u8>) {
 
 /// What user space says to a frame: what it is counted as, and whether it is refused. `None` where it is not to be
 /// counted at all.
-fn expected(frame: &[u8], configs: &[(Vlan, InterfaceConfig)]) -> Option<(Option<Kind>, Option<Refusal>)> {
+pub(crate) fn expected(
+    frame: &[u8],
+    configs: &[(Vlan, InterfaceConfig)],
+) -> Option<(Option<Kind>, Option<Refusal>)> {
     let envelope = admit::envelope(&frame)?;
     let configured = configs
         .iter()

@@ -13,5 +13,6 @@ mod memberships;
 mod numbers;
 mod queries;
 mod refusals;
+mod repeated;
 mod size;
 mod upstream;

@@ -51,7 +51,7 @@ impl Plan {
                     } else {
                         Who::ALL.to_vec()
                     },
-                    repetitions: if groups > 100_000 { 3 } else { effort.repetitions },
+                    repetitions: effort.repetitions.min(if is_brief { 2 } else { 3 }),
                     limit: Duration::from_secs(30),
                 });
             }
