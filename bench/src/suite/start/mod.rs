@@ -3,6 +3,7 @@
 mod site;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use anyhow::Result;
 
@@ -14,10 +15,13 @@ use crate::{
     model::{Cell, Figure, Kind, Plot, Point, Section, Series, Table, Unit},
 };
 
+/// How often many interfaces are started: each takes seconds.
+const MANY: usize = 3;
+
 const METHOD: &[&str] = &[
     "Time from exec of the program (of zebra, for FRR, after which pimd starts as soon as zebra has its socket) to the \
      first General Query on the wire, stamped by the kernel at the hosts' end of the link, to the first query on every \
-     interface, and until every interface is attached: for igmpd an XDP program on each, looked for every millisecond; \
+     interface, and until every interface is attached: for igmpd an XDP program on each, looked for every few milliseconds; \
      for FRR membership of 224.0.0.22 on each. Interfaces are virtual Ethernet pairs with an address, up before the start. \
      No other traffic.",
 ];
@@ -28,15 +32,15 @@ const METHOD: &[&str] = &[
 ///
 /// None; what fails becomes a remark.
 pub(crate) fn measure(_arguments: &Arguments, effort: &Effort) -> Result<Section> {
-    let (repetitions, counts) = if effort.quick {
-        (1, [1, 20])
+    if effort.quick {
+        run(&[(1, 1), (20, 1)])
     } else {
-        (effort.repetitions, [1, 200])
-    };
-    run(&counts, repetitions)
+        run(&[(1, effort.repetitions), (200, MANY)])
+    }
 }
 
-fn run(counts: &[usize], repetitions: usize) -> Result<Section> {
+/// Starts with so many interfaces, each so many times.
+fn run(counts: &[(usize, usize)]) -> Result<Section> {
     let mut section = Section::new("Start", METHOD);
     let mut table = Table::new(
         "From exec until the router is there.",
@@ -54,7 +58,7 @@ fn run(counts: &[usize], repetitions: usize) -> Result<Section> {
         title: "From exec to the first query on every interface".to_owned(),
         kind: Kind::Bars,
         y_label: "seconds".to_owned(),
-        categories: counts.iter().map(|count| interfaces(*count)).collect(),
+        categories: counts.iter().map(|(count, _)| interfaces(*count)).collect(),
         series: Contestant::ALL
             .iter()
             .map(|contestant| Series {
@@ -64,7 +68,7 @@ fn run(counts: &[usize], repetitions: usize) -> Result<Section> {
             .collect(),
         ..Plot::default()
     };
-    for (place, count) in counts.iter().copied().enumerate() {
+    for (place, (count, repetitions)) in counts.iter().copied().enumerate() {
         let mut starts = [Vec::new(), Vec::new()];
         let site = attempt(|| Ok(Site::new(count)))?;
         for repetition in 1..=repetitions {

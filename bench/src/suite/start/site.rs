@@ -3,14 +3,12 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    fs,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow};
-use aya::programs::{links::LinkType, loaded_links};
 use socket2::Socket;
 use tests::{
     Frr, Igmpd, Namespace, Network,
@@ -19,12 +17,10 @@ use tests::{
     stream::message::{self, now},
 };
 
+use super::watch::Watch;
+
 /// How long a start may take.
 const LIMIT: Duration = Duration::from_secs(8);
-/// Time between two looks at what is attached.
-const LOOK: Duration = Duration::from_millis(1);
-/// 224.0.0.22 as `/proc/net/igmp` prints it: what a version 3 router joins on each interface that it serves.
-const REPORTS_GROUP: &str = "160000E0";
 
 /// Who starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +101,6 @@ impl Site {
     /// When the kernel does not tell what there is.
     pub(super) fn start(&self, contestant: Contestant) -> Result<Start> {
         let queries = self.listen()?;
-        let look = |router: &Namespace| match contestant {
-            Contestant::Igmpd => attached_programs(),
-            Contestant::Frr => router.enter(groups_of_routers),
-        };
-        let before = look(&self.router)?;
         let is_over = AtomicBool::new(false);
         let config = self.config(contestant);
         let paths = Paths::new(&self.network);
@@ -122,29 +113,26 @@ impl Site {
             Contestant::Frr => Running::Frr(Frr::spawn(&self.network, &self.router, &config)),
         };
         let found = thread::scope(|scope| {
-            let watcher = scope.spawn(|| {
-                let mut start = Start::default();
-                loop {
-                    start.attached_count = look(&self.router)?.saturating_sub(before);
-                    if start.attached_count >= self.count {
-                        start.attached = Some((now().saturating_sub(started)).as_secs_f64());
-                        return Ok(start);
-                    }
-                    if is_over.load(Ordering::Relaxed) {
-                        return Ok(start);
-                    }
-                    thread::sleep(LOOK);
-                }
-            });
+            let watch = || {
+                let count = Watch::new(contestant)?.wait(self.count, || is_over.load(Ordering::Relaxed))?;
+                Ok((count, now().saturating_sub(started)))
+            };
+            let watcher = scope.spawn(move || self.router.enter(watch));
             let first = first_queries(&queries, self.count, began);
             // Who has sent a query on each interface has attached to it; if not, it has as long as the queries had.
             while !watcher.is_finished() && began.elapsed() < LIMIT {
-                thread::sleep(LOOK * 10);
+                thread::sleep(Duration::from_millis(10));
             }
             is_over.store(true, Ordering::Relaxed);
-            let mut start: Start = watcher
+            let watched: Result<(usize, Duration)> = watcher
                 .join()
-                .unwrap_or_else(|_| Err(anyhow!("the watcher panicked")))?;
+                .unwrap_or_else(|_| Err(anyhow!("the watcher panicked")));
+            let (attached_count, at) = watched?;
+            let mut start = Start {
+                attached: (attached_count >= self.count).then_some(at.as_secs_f64()),
+                attached_count,
+                ..Start::default()
+            };
             start.queries = first
                 .into_values()
                 .map(|at| at.saturating_sub(started).as_secs_f64())
@@ -205,21 +193,4 @@ fn is_general_query(frame: &[u8]) -> bool {
     let header = ip.first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
     ip.get(header..header + 8)
         .is_some_and(|message| message.first() == Some(&0x11) && message.ends_with(&[0; 4]))
-}
-
-/// How many XDP programs are attached through BPF links, on the whole machine.
-fn attached_programs() -> Result<usize> {
-    let mut count = 0;
-    for link in loaded_links() {
-        // One that ends at this moment cannot be asked.
-        let Ok(link) = link else { continue };
-        count += usize::from(matches!(link.link_type(), Ok(LinkType::Xdp)));
-    }
-    Ok(count)
-}
-
-/// On how many interfaces of this thread's namespace a program listens to version 3 reports.
-fn groups_of_routers() -> Result<usize> {
-    let groups = fs::read_to_string("/proc/thread-self/net/igmp").context("joined groups")?;
-    Ok(groups.matches(REPORTS_GROUP).count())
 }
