@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use super::Contestant;
 
 /// How long it may take to answer while it is busy.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A running `igmpd`.
 #[derive(Debug)]

@@ -52,7 +52,7 @@ impl Plan {
                         Who::ALL.to_vec()
                     },
                     repetitions: effort.repetitions.min(if is_brief { 2 } else { 3 }),
-                    limit: Duration::from_secs(30),
+                    limit: Duration::from_secs(if groups > 100_000 { 60 } else { 30 }),
                 });
             }
         }
