@@ -43,8 +43,6 @@ pub(crate) enum Content {
     Data,
     /// A report of version 1 or 2 for a group.
     Report,
-    /// A leave of version 2 for a group.
-    Leave,
     /// A report of version 3 with so many records without sources, one for each of as many groups that follow one another.
     Records(u32),
 }
@@ -53,7 +51,7 @@ impl Content {
     fn program(self) -> &'static str {
         match self {
             Self::Data => "generate_data",
-            Self::Report | Self::Leave => "generate_report",
+            Self::Report => "generate_report",
             Self::Records(_) => "generate_records",
         }
     }
@@ -67,7 +65,7 @@ impl Content {
     fn groups(self) -> Vec<usize> {
         match self {
             Self::Data => vec![IP + 16],
-            Self::Report | Self::Leave => vec![IP + 24 + 4],
+            Self::Report => vec![IP + 24 + 4],
             Self::Records(count) => (0..count as usize)
                 .map(|index| IP + 24 + 12 + index * 8)
                 .collect(),

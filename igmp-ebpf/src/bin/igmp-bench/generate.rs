@@ -91,7 +91,7 @@ pub(crate) fn data(context: *mut xdp_md) -> u32 {
     send()
 }
 
-/// A report of version 1 or 2, or a leave.
+/// A report of version 1 or 2.
 #[inline(always)]
 pub(crate) fn report(context: *mut xdp_md) -> u32 {
     let Some((group, sum)) = next(1) else {

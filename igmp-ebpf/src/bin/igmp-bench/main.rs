@@ -49,7 +49,7 @@ pub(crate) fn generate_data(context: XdpContext) -> u32 {
     generate::data(context.ctx)
 }
 
-/// Sends reports of version 1 or 2, or leaves.
+/// Sends reports of version 1 or 2.
 #[xdp]
 pub(crate) fn generate_report(context: XdpContext) -> u32 {
     generate::report(context.ctx)
