@@ -11,7 +11,7 @@
 //! | [`packets`] | their frames |
 //! | [`router`] | the router's own program, and what it counts |
 //! | [`floor`] | the floors |
-//! | [`bench`] | both beside each other |
+//! | [`mod@bench`] | both beside each other |
 //! | [`cold`] | packets whose groups are in no cache |
 //! | [`trial`] | one call of the kernel |
 //! | [`tables`] | the report |
