@@ -6,7 +6,7 @@
 //!
 //! So does everything in a data packet without tag and without options.
 //!
-//! These functions answer for such packets alone, and what they accept, [`admit`](crate::admit) and [`data`]
+//! These functions answer for such packets alone, and what they accept, [`admit`](crate::admit) and [`data`](mod@crate::data)
 //! accept. Of everything else, whatever is wrong or different with it, they say nothing, and it is judged from the beginning.
 
 use core::net::Ipv4Addr;
