@@ -45,9 +45,15 @@ pub(crate) struct Site {
 /// Held by the one site that there is at a time, as threads of the kernel go by the names of devices alone.
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// Waits until nobody else has devices that threads of the kernel poll, and keeps others waiting until it is dropped.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Site {
-    /// Waits until there is no other site, and makes both namespaces, and [`GENERATOR`] and [`LAN`] in them with their addresses. The device of the contestant is
-    /// polled by a thread of the kernel that is bound to [`POLL_CPU`], so that its CPU time can be told exactly.
+    /// Waits until there is no other site, and makes both namespaces, and [`GENERATOR`] and [`LAN`] in them with their
+    /// addresses. The device of the contestant is polled by a thread of the kernel that is bound to [`POLL_CPU`], so that its
+    /// CPU time can be told exactly.
     ///
     /// # Errors
     ///
@@ -57,7 +63,7 @@ impl Site {
     ///
     /// When namespaces and links cannot be made.
     pub(crate) fn new() -> Result<Self> {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = alone();
         let earlier = cpu::napi_threads(LAN)?;
         let network = Network::new();
         let generator = network.namespace("generator");

@@ -153,6 +153,8 @@ impl Router {
 
     /// Lets routes count.
     pub(super) fn commit(&mut self) -> Result<()> {
+        let refused = self.kernel.write_routes()?;
+        ensure!(refused == 0, "there was no room for {refused} routes");
         let state = self.kernel.forwarding_state()?;
         let state = ForwardingState {
             generation: state.generation + 1,

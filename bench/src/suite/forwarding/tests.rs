@@ -1,9 +1,11 @@
 //! What is counted is what was sent.
 
 use super::*;
+use crate::site::alone;
 
 #[test]
 fn everybody_delivers_everything_to_every_port() {
+    let _alone = alone();
     let arguments = Arguments::for_tests();
     for ports in [1, 2] {
         for rival in Rival::ALL {
@@ -29,6 +31,7 @@ fn everybody_delivers_everything_to_every_port() {
 
 #[test]
 fn packets_that_do_not_arrive_are_told() {
+    let _alone = alone();
     let mut forwarder = Forwarder::start(&Arguments::for_tests(), Rival::Igmpd, 1, 3).expect("a router");
     // Every fourth packet goes to a group without members.
     forwarder.site.choose(64, 4).expect("frames");

@@ -252,6 +252,8 @@ impl Bench {
     /// Lets all changes count for sources that are known.
     pub(crate) fn commit(&mut self) {
         self.state.generation += 1;
+        let refused = self.xdp.kernel.write_routes().expect("the routes are written");
+        assert_eq!(refused, 0, "routes without room");
         self.xdp
             .kernel
             .set_forwarding_state(&self.state)
