@@ -44,6 +44,7 @@ fn packets_that_do_not_arrive_are_told() {
 
 #[test]
 fn a_missing_contestant_is_a_remark() {
+    let _alone = alone();
     let mut arguments = Arguments::for_tests();
     arguments.contestants = "/nonexistent".into();
     let effort = Effort {
