@@ -211,6 +211,12 @@ impl Bench {
             .kernel
             .set_route(route_key(group, source), entry)
             .expect("the route is set");
+        self.write_routes();
+    }
+
+    fn write_routes(&mut self) {
+        let refused = self.xdp.kernel.write_routes().expect("the routes are written");
+        assert_eq!(refused, 0, "routes without room");
     }
 
     /// Removes a route.
@@ -219,6 +225,7 @@ impl Bench {
             .kernel
             .remove_route(route_key(group, source))
             .expect("the route is removed");
+        self.write_routes();
     }
 
     /// Tells where sources are.
@@ -252,8 +259,7 @@ impl Bench {
     /// Lets all changes count for sources that are known.
     pub(crate) fn commit(&mut self) {
         self.state.generation += 1;
-        let refused = self.xdp.kernel.write_routes().expect("the routes are written");
-        assert_eq!(refused, 0, "routes without room");
+        self.write_routes();
         self.xdp
             .kernel
             .set_forwarding_state(&self.state)
