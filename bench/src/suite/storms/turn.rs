@@ -209,10 +209,10 @@ impl Watch<'_> {
             let is_over = elapsed > self.load.limit;
             let is_received = traffic()?.received >= self.frames;
             if is_over || (is_received && !contestant.is_busy()?) {
-                // The answer is as of now at the latest, whatever it takes to get it. A contestant that is too busy to answer
-                // is asked again while there is time.
+                // A contestant that is too busy to answer is asked again while there is time.
                 let answer = contestant.known();
-                cost = self.started.elapsed() - elapsed;
+                let answered = self.started.elapsed();
+                cost = answered - elapsed;
                 let known = match answer {
                     Ok(known) => known,
                     Err(error) if is_over => return Err(error),
@@ -226,9 +226,20 @@ impl Watch<'_> {
                 }
                 let is_done = known >= wanted;
                 if is_done || is_over || self.rests(last.0)? {
+                    // The answer may have waited for work that came before the question. What it takes by itself is told by
+                    // a second one, when there is nothing else to do.
+                    let elapsed = if is_done {
+                        contestant.known()?;
+                        let alone = self.started.elapsed() - answered;
+                        answered.saturating_sub(alone).max(elapsed)
+                    } else if is_over {
+                        elapsed
+                    } else {
+                        last.0
+                    };
                     return Ok(End {
                         known,
-                        elapsed: if is_over { elapsed } else { last.0 },
+                        elapsed,
                         is_cut_short: is_over && !is_done,
                     });
                 }
