@@ -19,6 +19,7 @@ use nix::unistd::geteuid;
 
 use crate::{
     arguments::Arguments,
+    interrupt,
     machine::Machine,
     model::{Results, Section},
     report,
@@ -73,7 +74,7 @@ impl Suite {
 ///
 /// # Errors
 ///
-/// Without root, when results cannot be written, and when a suite failed.
+/// Without root, when results cannot be written, when a suite failed, and when a signal came; then nothing is written.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !geteuid().is_root() {
         bail!("measuring makes network namespaces and loads XDP programs: run this as root");
@@ -82,6 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         repetitions: if arguments.quick { 3 } else { 5 },
         quick: arguments.quick,
     };
+    interrupt::watch().context("cannot watch for signals")?;
     let machine = Machine::look(&arguments.contestants);
     let revision = revision(&arguments.output);
     let mut results = if arguments.only.is_empty() {
@@ -98,7 +100,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let name = suite.name();
         eprintln!("== {name}");
         let started = Instant::now();
-        match suite.measure(arguments, &effort) {
+        let outcome = suite.measure(arguments, &effort);
+        // What a signal cut short is worth nothing, whether it was taken for a failure or for a remark.
+        interrupt::check()?;
+        match outcome {
             Ok(mut section) => {
                 let seconds = SystemTime::now()
                     .duration_since(UNIX_EPOCH)

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     contestant::Contestant,
     cpu::{self, Usage},
+    interrupt,
     load::packet_socket::Sent,
     site::{Counters, LAN, Site, Traffic},
 };
@@ -205,6 +206,7 @@ impl Watch<'_> {
         let mut last = (Duration::ZERO, 0);
         let mut cost = Duration::ZERO;
         loop {
+            interrupt::check()?;
             let elapsed = self.started.elapsed();
             let is_over = elapsed > self.load.limit;
             let is_received = traffic()?.received >= self.frames;
