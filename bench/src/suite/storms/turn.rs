@@ -48,12 +48,16 @@ pub(crate) struct Load {
     pub(crate) version: Version,
     pub(crate) storm: Storm,
     pub(crate) groups: u32,
+    /// How often the storm is sent, one time after the other.
+    pub(crate) rounds: u32,
     pub(crate) limit: Duration,
 }
 
 /// What came of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
+    /// How many memberships the reports named, each group in each round.
+    pub(crate) reported: u64,
     /// Groups that it knew at the end.
     pub(crate) known: u64,
     /// From the first frame until all groups were known, or until nothing more happened.
@@ -109,9 +113,12 @@ impl Outcome {
 ///
 /// When the generator fell short, the machine was starved, or the contestant does not tell what it knows.
 pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load) -> Result<Outcome> {
-    let mut source = load
-        .feed
-        .prepare(site, &load.object, (load.version, load.storm, load.groups))?;
+    let mut source = load.feed.prepare(
+        site,
+        &load.object,
+        (load.version, load.storm, load.groups),
+        load.rounds,
+    )?;
     let mut counters = Counters::open(&site.router, LAN)?;
     let processes = contestant.processes();
     let threads = site.poll_threads()?;
@@ -145,6 +152,7 @@ pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load)
         _ => None,
     };
     Ok(Outcome {
+        reported: u64::from(load.groups) * u64::from(load.rounds),
         known: end.known,
         elapsed: end.elapsed,
         is_cut_short: end.is_cut_short,
