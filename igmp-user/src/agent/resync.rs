@@ -161,7 +161,7 @@ impl Agent {
         }
     }
 
-    fn is_up(&self, interface: InterfaceId) -> bool {
+    pub(super) fn is_up(&self, interface: InterfaceId) -> bool {
         self.slots
             .owner(interface.0)
             .and_then(|name| self.interfaces.get(name))

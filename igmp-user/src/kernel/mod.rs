@@ -44,7 +44,7 @@ pub use self::{
     attach::{XdpMode, XdpWish, program_name},
     error::KernelError,
     forwarding::{Flows, PortSetMaker},
-    membership::{Applied, MapChange},
+    membership::{Applied, MapChange, refresh_flags},
     object::{BpfLogLevel, LoadOptions},
     scan::Scan,
 };
