@@ -70,12 +70,7 @@ impl Agent {
             let first = self.actions.len();
             self.router
                 .handle(now, event, &mut self.kernel, &mut self.actions);
-            if inserted != 0
-                && let Some(actions) = self.actions.get(first..)
-                && let Some(index) = done_by_report(actions, inserted)
-            {
-                self.done.push(first + index);
-            }
+            self.note_done(first, u32::from(inserted));
         }
         self.events = events;
         self.carry_out(now);
@@ -83,6 +78,16 @@ impl Agent {
             error!("the kernel's maps do not follow: {error}");
         }
         taken
+    }
+
+    /// Notes which of the actions from `first` on is done, as the group that they are about has an entry with these flags.
+    pub(super) fn note_done(&mut self, first: usize, flags: u32) {
+        if flags != 0
+            && let Some(actions) = self.actions.get(first..)
+            && let Some(index) = done_by_report(actions, flags)
+        {
+            self.done.push(first + index);
+        }
     }
 
     /// Takes everything out of the ring that is in it now.
@@ -99,7 +104,7 @@ impl Agent {
 
 /// Which of the actions about a report is done, since the report has made the group's entry with these flags. Only a group
 /// that is new to the core counts: of another the core may have told the kernel something else since.
-fn done_by_report(actions: &[Action], inserted: u8) -> Option<usize> {
+fn done_by_report(actions: &[Action], flags: u32) -> Option<usize> {
     let Some(Action::Notify(notification)) = actions.first() else {
         return None;
     };
@@ -111,7 +116,7 @@ fn done_by_report(actions: &[Action], inserted: u8) -> Option<usize> {
     let Some(Action::SetGroup { refresh, .. }) = actions.get(index) else {
         return None;
     };
-    (refresh_flags(*refresh) == u32::from(inserted)).then_some(index)
+    (refresh_flags(*refresh) == flags).then_some(index)
 }
 
 #[cfg(test)]
@@ -148,7 +153,7 @@ mod tests {
         v2: true,
         v3: true,
     };
-    const FLAGS: u8 = (GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3) as u8;
+    const FLAGS: u32 = GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3;
 
     #[test]
     fn a_new_group_whose_entry_is_as_it_should_be_is_done() {

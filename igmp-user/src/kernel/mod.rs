@@ -46,7 +46,7 @@ pub use self::{
     forwarding::{Flows, PortSetMaker},
     membership::{Applied, MapChange, refresh_flags},
     object::{BpfLogLevel, LoadOptions},
-    scan::Scan,
+    scan::{Scan, Search, Seen},
 };
 use crate::sys::Plain;
 

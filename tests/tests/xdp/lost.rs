@@ -6,7 +6,7 @@ use std::{
 };
 
 use igmp_core::{Found, Instant, InterfaceId};
-use igmp_user::kernel::{LoadOptions, MapChange, Scan};
+use igmp_user::kernel::{LoadOptions, MapChange, Scan, Seen};
 use igmp_wire::{
     emit::{Message, Record},
     igmp::RecordKind,
@@ -44,8 +44,9 @@ fn fill(xdp: &mut Xdp) {
 }
 
 fn scan(xdp: &mut Xdp) -> BTreeMap<Ipv4Addr, Found> {
-    let found = xdp.kernel.scan(Scan::Marked).expect("the maps are readable");
-    found.into_iter().map(|found| (found.group, found)).collect()
+    let seen = xdp.kernel.scan(Scan::Marked).expect("the maps are readable");
+    let found = seen.into_iter().map(|seen| seen.found);
+    found.map(|found| (found.group, found)).collect()
 }
 
 #[test]
@@ -175,7 +176,7 @@ fn a_new_agent_finds_everything() {
     scan(&mut xdp);
     let found = xdp.kernel.scan(Scan::All).expect("the maps are readable");
     assert_eq!(found.len(), 2);
-    for found in found {
+    for Seen { found, .. } in found {
         let is_any = found.group == any;
         assert_eq!(
             (found.exclude, found.sources.len()),
