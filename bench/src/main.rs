@@ -11,6 +11,7 @@
 //! | [`load`] | what sends frames at full speed |
 //! | [`site`] | the namespaces and links of a measurement |
 //! | [`cpu`] | CPU time of processes and kernel threads, and whether there was enough of it |
+//! | [`interrupt`] | what a signal does |
 //! | [`model`] | results: figures, tables, plots, goals |
 //! | [`report`] | results for people: Markdown and SVG |
 //! | [`machine`] | where and with what it was measured |
@@ -20,6 +21,7 @@
 mod arguments;
 mod contestant;
 mod cpu;
+mod interrupt;
 mod load;
 mod machine;
 mod model;

@@ -71,9 +71,7 @@ impl Site {
         network.link(&generator, GENERATOR, &router, LAN);
         generator.address(GENERATOR, HOST, 16);
         router.address(LAN, ROUTER, 16);
-        // A veth device hands over by NAPI only what its peer might have sent in segments, and not what could have been a
-        // whole one (veth_skb_is_eligible_for_gro).
-        execute(&generator, &["ethtool", "-K", GENERATOR, "tso", "off"])?;
+        hand_over_all(&generator, GENERATOR)?;
         poll_by_thread(&router, LAN)?;
         Ok(Self {
             network,
@@ -132,6 +130,17 @@ pub(crate) fn poll_by_thread(namespace: &Namespace, device: &str) -> Result<()> 
     poll(namespace, device)?;
     let line = format!("echo 1 > /sys/class/net/{device}/threaded");
     execute(namespace, &["sh", "-c", &line])
+}
+
+/// Has the other end of a virtual link receive with NAPI whatever this end sends. Otherwise it would do so only with what this
+/// end might have sent in segments, and not with what could have been a whole one (`veth_skb_is_eligible_for_gro`), which would
+/// be received in the sender's own softirq and at the sender's expense.
+///
+/// # Errors
+///
+/// When the device does not take the setting.
+pub(crate) fn hand_over_all(namespace: &Namespace, device: &str) -> Result<()> {
+    execute(namespace, &["ethtool", "-K", device, "tso", "off"])
 }
 
 /// Runs a command in the way of `ip netns exec`, which mounts the namespace's own view of `/sys`.

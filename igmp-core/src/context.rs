@@ -5,12 +5,12 @@ use core::net::Ipv4Addr;
 use crate::{
     action::Action,
     budget::Budget,
+    deadlines::{Deadlines, Key},
     forwarding::{Changes, Journal},
     liveness::Liveness,
     parameters::Parameters,
     static_group::StaticMembers,
     time::Instant,
-    timers::{Key, Timers},
 };
 
 /// The surroundings of a call into the router.
@@ -18,7 +18,7 @@ pub(crate) struct Context<'a, L> {
     /// The time.
     pub(crate) now: Instant,
     /// All deadlines.
-    pub(crate) timers: &'a mut Timers,
+    pub(crate) timers: &'a mut Deadlines,
     /// The kernel's times.
     pub(crate) liveness: &'a mut L,
     /// How many records there are on all interfaces.

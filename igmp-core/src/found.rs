@@ -18,7 +18,7 @@ use crate::{
     limits,
     liveness::{GroupTimes, Liveness},
     mode::FilterMode,
-    sources::Sources,
+    sources::{Source, Sources},
     specific_query::Question,
     table::{self, Row, Set, State},
     time::Instant,
@@ -70,7 +70,7 @@ impl Interface {
         self.catch_up(address, &parameters, &times, cx.now, None, cx);
 
         let mut list: Vec<Ipv4Addr> = sources.keys().copied().collect();
-        let known = self.groups.get(&address).map(|group| &group.sources);
+        let known = self.groups.get(&address).map(|group| group.sources());
         let most = parameters.max_group_sources;
         let (refused, limit) = limits::trim(&mut list, RecordKind::Allow, known, most, cx.budget);
         if !refused.is_empty() {
@@ -109,15 +109,13 @@ impl Interface {
             statics: self.statics.get(address),
         };
         group.reporter = found.reporter;
-        group
-            .older
-            .heard(times.last_report, &parameters.older_host_interval);
+        group.heard(times.last_report, &parameters.older_host_interval);
         if let Some(time) = joined {
             let row = if found.incomplete {
-                lost_join(&group.sources)
+                lost_join(group.sources())
             } else {
                 table::row(
-                    State::of(group.mode.get(), &group.sources),
+                    State::of(group.mode.get(), group.sources()),
                     RecordKind::IsExclude,
                     &[],
                 )
@@ -126,11 +124,7 @@ impl Interface {
         }
         for source in list {
             let time = sources.get(&source).copied().unwrap_or(cx.now);
-            match group
-                .sources
-                .get_mut(source)
-                .and_then(|source| source.timer_mut())
-            {
+            match group.source_mut(source).and_then(Source::timer_mut) {
                 Some(timer) => {
                     timer.settle(Some(time), interval, cx.now);
                     // The kernel may have made a new entry, which waits to be acknowledged.
@@ -154,8 +148,8 @@ impl Interface {
         }
 
         // Version 1 hosts take longer to answer than anybody would wait, which is why leaves are ignored beside them.
-        if found.incomplete && group.older.mode(cx.now) != CompatibilityMode::V1 {
-            let wanted = Set::Running(&group.sources) - Set::List(&[]);
+        if found.incomplete && group.older().mode(cx.now) != CompatibilityMode::V1 {
+            let wanted = Set::Running(group.sources()) - Set::List(&[]);
             let question = Question {
                 sources: &wanted,
                 group: group.mode.get() == FilterMode::Exclude,

@@ -8,6 +8,7 @@ use crate::{
     action::{Action, Notification, NotificationKind, Reason},
     config::InterfaceConfig,
     context::{Context, Site},
+    deadlines::Key,
     dense::DenseMap,
     forwarding::{Origins, Wish},
     group::Group,
@@ -19,7 +20,7 @@ use crate::{
     sources::Source,
     static_group::{self, StaticMembers, Statics},
     time::{Duration, Instant},
-    timers::{Key, Slot},
+    timers::Slot,
 };
 
 /// For how long it is remembered that a group was removed: longer than the kernel's entry may stay on.
@@ -172,7 +173,7 @@ impl Interface {
         let hosts = self
             .groups
             .get(&address)
-            .and_then(|group| group.sources.get(source));
+            .and_then(|group| group.sources().get(source));
         let hosts = hosts.map(Source::wish).unwrap_or_default();
         let statics = self.statics.get(address);
         hosts | statics.map(|members| members.wish(source)).unwrap_or_default()
@@ -284,7 +285,7 @@ impl Interface {
                     .map(|source| (NotificationKind::SourceRemoved, source)),
             );
             for (kind, source) in changed {
-                let running = hosts.and_then(|group| group.sources.get(*source)?.timer());
+                let running = hosts.and_then(|group| group.sources().get(*source)?.timer());
                 if running.is_none() {
                     cx.actions.push(Action::Notify(Notification {
                         kind,

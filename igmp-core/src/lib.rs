@@ -18,7 +18,7 @@
 //! | `group`, `mode`, `sources` | group and source records (§6.2), and what the kernel is told of them |
 //! | `forwarding` | where packets go, as it follows from the members on all interfaces (§6.3) |
 //! | `specific_query` | specific queries: repetition, merging, S flag, splitting; those of other routers (§6.6) |
-//! | `timer`, `timers` | a timer that the kernel refreshes unseen, and the index of all deadlines |
+//! | `timer`, `timers`, `deadlines` | a timer that the kernel refreshes unseen, an index of deadlines, and all of them |
 //! | `static_group`, `limits` | what the configuration adds and what it refuses |
 //! | [`dense`] | an ordered map for what there may be a million of |
 //! | `budget` | how much there is room for on all interfaces together |
@@ -53,6 +53,7 @@ pub mod view;
 mod budget;
 mod compat;
 mod context;
+mod deadlines;
 mod forwarding;
 mod found;
 mod group;

@@ -56,7 +56,7 @@ impl Interface {
         // Catching up neither makes a group nor ends one.
         let known = if is_known { self.groups.get(&address) } else { None };
 
-        let mode = known.map_or(CompatibilityMode::V3, |group| group.older.mode(report.time));
+        let mode = known.map_or(CompatibilityMode::V3, |group| group.older().mode(report.time));
         let Some(translation) = compat::translate(report.kind, mode) else {
             self.give_back(address, inserted(report.kind, &list), cx);
             return;
@@ -70,7 +70,7 @@ impl Interface {
         let is_include = group.is_none_or(|group| group.mode.get() == FilterMode::Include);
         // BLOCK in INCLUDE mode is the only row that adds nothing.
         if !(kind == RecordKind::Block && is_include) {
-            let sources = group.map(|group| &group.sources);
+            let sources = group.map(|group| group.sources());
             let most = parameters.max_group_sources;
             let (refused, limit) = limits::trim(&mut list, kind, sources, most, cx.budget);
             self.refuse_sources(report, &refused, limit, is_include, cx);
@@ -118,8 +118,8 @@ impl Interface {
             ReportKind::V2 => [None, Some(report.time), None],
             ReportKind::Leave | ReportKind::Record(_) => [None; 3],
         };
-        group.older.heard(older, &parameters.older_host_interval);
-        let row = table::row(State::of(group.mode.get(), &group.sources), kind, &list);
+        group.heard(older, &parameters.older_host_interval);
+        let row = table::row(State::of(group.mode.get(), group.sources()), kind, &list);
         group.apply(&site, &row, &times, report.time, cx);
         if let Some(first) = created {
             group.commit(&site, true, cx);
@@ -194,11 +194,11 @@ impl Interface {
             .max();
         if group.recheck
             && let Some(last) = unheard
-            && (group.mode.get() == FilterMode::Include || !group.sources.is_empty())
+            && (group.mode.get() == FilterMode::Include || !group.sources().is_empty())
         {
             // The kernel took it for a refresh, as it had not been told yet that it would be more than that.
             let row = table::row(
-                State::of(group.mode.get(), &group.sources),
+                State::of(group.mode.get(), group.sources()),
                 RecordKind::IsExclude,
                 &[],
             );
@@ -230,7 +230,7 @@ impl Interface {
             statics: self.statics.get(address),
         };
         group.recheck = false;
-        if group.mode.get() == FilterMode::Exclude && group.timer.deadline <= cx.now {
+        if group.mode.get() == FilterMode::Exclude && { group.timer.deadline } <= cx.now {
             let reason = reason_of(&group.timer);
             group.group_timer_ended(&site, cx);
             if group.is_empty() {
@@ -257,7 +257,7 @@ impl Interface {
             group: address,
             statics: self.statics.get(address),
         };
-        let Some(source) = group.sources.get_mut(source_address) else {
+        let Some(source) = group.source_mut(source_address) else {
             return;
         };
         let key = site.source_key(source_address);
@@ -267,8 +267,8 @@ impl Interface {
         };
         let time = cx.liveness.source(self.id, address, source_address);
         timer.settle(time.last_report, &parameters.membership_interval, cx.now);
-        if timer.deadline > cx.now {
-            let deadline = timer.deadline;
+        let deadline = timer.deadline;
+        if deadline > cx.now {
             cx.timers.wake_by(&mut source.slot, deadline, key);
             return;
         }
@@ -362,7 +362,7 @@ impl Interface {
 
     /// Takes back what the kernel may have made of reported sources, where they are not wanted.
     pub(crate) fn disown<L: Liveness>(&self, address: Ipv4Addr, list: &[Ipv4Addr], cx: &mut Context<'_, L>) {
-        let sources = self.groups.get(&address).map(|group| &group.sources);
+        let sources = self.groups.get(&address).map(|group| group.sources());
         for source in list {
             let is_wanted = sources
                 .and_then(|sources| sources.get(*source))

@@ -11,12 +11,12 @@ use crate::{
     action::{Action, Notification, NotificationKind, Reason, SendQuery, Warning},
     config::InterfaceConfig,
     context::{Context, Site},
+    deadlines::Key,
     event::Query,
     interface::Interface,
     liveness::Liveness,
     parameters::Adopted,
     time::{Duration, Instant},
-    timers::Key,
 };
 
 /// The role of this router on an interface.

@@ -8,6 +8,7 @@ use crate::{
     action::{Action, Reason},
     budget::Budget,
     context::{Context, Site},
+    deadlines::{Deadlines, Key},
     event::Event,
     forwarding::{Changes, Forwarding, Origins, Wish, Wishes},
     interface::Interface,
@@ -16,7 +17,6 @@ use crate::{
     specific_query,
     subscription::{Subscription, SubscriptionChange},
     time::Instant,
-    timers::{Key, Timers},
     view::{GroupView, InterfaceView, RouteView},
 };
 
@@ -38,7 +38,7 @@ pub const TIMEOUT_BATCH: usize = 1_024;
 #[derive(Debug, Default)]
 pub struct Router {
     interfaces: BTreeMap<InterfaceId, Interface>,
-    timers: Timers,
+    timers: Deadlines,
     budget: Budget,
     /// What was touched since routes were last told.
     changes: Changes,
@@ -226,7 +226,7 @@ impl Router {
                 .values()
                 .flat_map(|interface| interface.groups.values())
         };
-        let sources = groups().map(|group| group.sources.iter().count()).sum();
+        let sources = groups().map(|group| group.sources().iter().count()).sum();
         [self.budget.counts(), (groups().count(), sources)]
     }
 

@@ -65,35 +65,33 @@ impl Source {
 }
 
 /// The source records of a group, by address.
-///
-/// Nearly every group is wanted from any source and has none, so that a group takes no more room for them than a
-/// pointer.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::box_collection,
-    reason = "the map itself is three times as large as the pointer, and there may be a million"
-)]
-pub(crate) struct Sources(Option<Box<BTreeMap<Ipv4Addr, Source>>>);
+pub(crate) struct Sources(BTreeMap<Ipv4Addr, Source>);
 
 impl Sources {
+    /// No sources.
+    pub(crate) const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |sources| sources.len())
+        self.0.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.is_empty()
     }
 
     pub(crate) fn contains(&self, address: Ipv4Addr) -> bool {
-        self.get(address).is_some()
+        self.0.contains_key(&address)
     }
 
     pub(crate) fn get(&self, address: Ipv4Addr) -> Option<&Source> {
-        self.0.as_ref()?.get(&address)
+        self.0.get(&address)
     }
 
     pub(crate) fn get_mut(&mut self, address: Ipv4Addr) -> Option<&mut Source> {
-        self.0.as_mut()?.get_mut(&address)
+        self.0.get_mut(&address)
     }
 
     /// The record of a source; where there is none, a new one whose timer does not run.
@@ -104,7 +102,7 @@ impl Sources {
         budget: &mut Budget,
         journal: &mut Journal<'_>,
     ) -> &mut Source {
-        match self.0.get_or_insert_default().entry(address) {
+        match self.0.entry(address) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 budget.add_source();
@@ -119,44 +117,32 @@ impl Sources {
     }
 
     pub(crate) fn remove(&mut self, address: Ipv4Addr, budget: &mut Budget, journal: &mut Journal<'_>) {
-        if let Some(sources) = &mut self.0 {
-            if sources.remove(&address).is_some() {
-                budget.remove_sources(1);
-                journal.source(address);
-            }
-            if sources.is_empty() {
-                self.0 = None;
-            }
+        if self.0.remove(&address).is_some() {
+            budget.remove_sources(1);
+            journal.source(address);
         }
     }
 
     /// Forgets the sources whose timers do not run.
     pub(crate) fn retain_running(&mut self, budget: &mut Budget, journal: &mut Journal<'_>) {
-        if let Some(sources) = &mut self.0 {
-            let before = sources.len();
-            sources.retain(|&address, source| {
-                let is_running = source.timer.is_some();
-                if !is_running {
-                    journal.source(address);
-                }
-                is_running
-            });
-            budget.remove_sources(before - sources.len());
-            if sources.is_empty() {
-                self.0 = None;
+        let before = self.len();
+        self.0.retain(|&address, source| {
+            let is_running = source.timer.is_some();
+            if !is_running {
+                journal.source(address);
             }
-        }
+            is_running
+        });
+        budget.remove_sources(before - self.len());
     }
 
     /// All records, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, &Source)> {
-        let sources = self.0.iter().flat_map(|sources| sources.iter());
-        sources.map(|(&address, source)| (address, source))
+        self.0.iter().map(|(&address, source)| (address, source))
     }
 
     /// All records, ascending.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Ipv4Addr, &mut Source)> {
-        let sources = self.0.iter_mut().flat_map(|sources| sources.iter_mut());
-        sources.map(|(&address, source)| (address, source))
+        self.0.iter_mut().map(|(&address, source)| (address, source))
     }
 }

@@ -73,7 +73,7 @@ impl Group {
         let interval = &parameters.membership_interval;
         let end = parameters.last_member_end(cx.now);
         let last_report = latest(times);
-        let mut series = self.series.take().unwrap_or_default();
+        let mut series = self.take_series().unwrap_or_default();
         let mut news = false;
 
         if question.group && self.mode.get() == FilterMode::Exclude {
@@ -88,7 +88,7 @@ impl Group {
         if parameters.version >= 3 {
             cx.prefetch_sources(site, question.sources.0.iter().copied());
             for &address in &question.sources.0 {
-                let Some(source) = self.sources.get_mut(address) else {
+                let Some(source) = self.source_mut(address) else {
                     continue;
                 };
                 let Some(timer) = source.timer_mut() else {
@@ -108,7 +108,7 @@ impl Group {
                 }
             }
         }
-        self.series = Some(series);
+        self.set_series(Some(series));
         if news {
             self.transmit(site, times, cx);
         } else {
@@ -124,12 +124,13 @@ impl Group {
         cx: &mut Context<'_, L>,
     ) {
         let parameters = site.parameters;
-        let Some(mut series) = self.series.take() else {
+        let Some(mut series) = self.take_series() else {
             return;
         };
         cx.timers.cancel(&mut series.slot, site.series_key());
         if !parameters.can_send || parameters.version < 2 {
             self.give_up(site, &series, cx);
+            self.set_series(None);
             return;
         }
         let interval = &parameters.membership_interval;
@@ -156,7 +157,7 @@ impl Group {
         let (mut answered, mut open) = (Vec::new(), Vec::new());
         cx.prefetch_sources(site, series.sources());
         series.sources.retain(|&address, left| {
-            let Some(timer) = self.sources.get(address).and_then(Source::timer) else {
+            let Some(timer) = self.sources().get(address).and_then(Source::timer) else {
                 return false;
             };
             let last_report = cx
@@ -178,7 +179,9 @@ impl Group {
         if series.group_left > 0 || !series.sources.is_empty() {
             let next = cx.now + parameters.last_member_interval;
             cx.timers.wake_by(&mut series.slot, next, site.series_key());
-            self.series = Some(series);
+            self.set_series(Some(series));
+        } else {
+            self.set_series(None);
         }
     }
 
@@ -194,7 +197,7 @@ impl Group {
     /// The same for sources only.
     fn give_up_sources<L: Liveness>(&mut self, site: &Site<'_>, series: &Series, cx: &Context<'_, L>) {
         for address in series.sources() {
-            if let Some(source) = self.sources.get_mut(address)
+            if let Some(source) = self.source_mut(address)
                 && let Some(timer) = source.timer_mut()
                 && timer.lowered
             {
@@ -204,12 +207,12 @@ impl Group {
     }
 
     fn drop_finished_series<L: Liveness>(&mut self, site: &Site<'_>, cx: &mut Context<'_, L>) {
-        if let Some(series) = &mut self.series
+        if let Some(series) = self.series_mut()
             && series.group_left == 0
             && series.sources.is_empty()
         {
             cx.timers.cancel(&mut series.slot, site.series_key());
-            self.series = None;
+            self.set_series(None);
         }
     }
 
@@ -234,7 +237,7 @@ impl Group {
                 .liveness
                 .source(parameters.interface, site.group, address)
                 .last_report;
-            if let Some(source) = self.sources.get_mut(address)
+            if let Some(source) = self.source_mut(address)
                 && let Some(timer) = source.timer_mut()
             {
                 timer.lower(last_report, interval, cx.now, question.time);
@@ -276,14 +279,14 @@ impl Group {
         if sources.is_empty() {
             // Version 1 hosts answer too late, so their memberships are not shortened (RFC 2236 §7 has no such
             // transition from its state "Version 1 Members Present").
-            if self.mode.get() == FilterMode::Exclude && self.older.mode(time) != CompatibilityMode::V1 {
+            if self.mode.get() == FilterMode::Exclude && self.older().mode(time) != CompatibilityMode::V1 {
                 self.timer.lower(latest(times), interval, end, time);
             }
             return;
         }
         cx.prefetch_sources(site, sources.iter().copied());
         for &address in sources {
-            if let Some(source) = self.sources.get_mut(address)
+            if let Some(source) = self.source_mut(address)
                 && let Some(timer) = source.timer_mut()
             {
                 let last_report = cx.liveness.source(interface, site.group, address).last_report;

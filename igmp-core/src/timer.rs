@@ -7,7 +7,11 @@ use crate::{interval::Interval, time::Instant};
 /// The XDP program writes down when a report last refreshed it; nobody is told. So the timer is a deadline with the
 /// instant up to which such reports are accounted for, and what it really says follows from both and from the kernel's
 /// time.
+///
+/// There may be a million of them, so the flag is not to take as much room as an instant. Fields of what is packed are
+/// read by value only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(Rust, packed)]
 pub(crate) struct Timer {
     /// When it ends, unless the kernel saw a report after `base`.
     pub(crate) deadline: Instant,
@@ -30,7 +34,7 @@ impl Timer {
     /// When the timer ends, given the kernel's time of the last report.
     pub(crate) fn effective(&self, last_report: Option<Instant>, interval: &Interval) -> Instant {
         match last_report {
-            Some(time) if time > self.base => self.deadline.max(interval.after(time)),
+            Some(time) if time > { self.base } => self.deadline.max(interval.after(time)),
             _ => self.deadline,
         }
     }
@@ -39,7 +43,7 @@ impl Timer {
     /// counted still, but stay visible as later than `base`.
     pub(crate) fn settle(&mut self, last_report: Option<Instant>, interval: &Interval, until: Instant) {
         if let Some(time) = last_report
-            && time > self.base
+            && time > { self.base }
         {
             self.deadline = self.deadline.max(interval.after(time));
             self.base = self.base.max(time.min(until));

@@ -1,25 +1,10 @@
-//! The index of deadlines.
+//! An index of deadlines.
 //!
 //! One ordered set holds an entry for each record that waits for something. Records remember under which instant they
 //! are queued, so that an entry can be taken out without a search. A deadline that moves later leaves the entry where it
 //! is: the record is looked at once too early and queued anew, which is cheaper than moving an entry at each refresh.
 
-use core::net::Ipv4Addr;
-
-use crate::{InterfaceId, dense::DenseMap, time::Instant};
-
-/// What a deadline belongs to. The order is that in which deadlines of the same instant are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Key {
-    /// The General Query timer or the Other Querier Present timer of an interface.
-    Interface(InterfaceId),
-    /// The next transmission of a group's specific queries.
-    Series(InterfaceId, Ipv4Addr),
-    /// A source timer: interface, group, source.
-    Source(InterfaceId, Ipv4Addr, Ipv4Addr),
-    /// The group timer, the older-host timers, or a look at a group that was put off.
-    Group(InterfaceId, Ipv4Addr),
-}
+use crate::{dense::DenseMap, time::Instant};
 
 /// Where a record is queued: the part of the index that lies in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +23,10 @@ impl Slot {
     }
 }
 
-/// All deadlines of a router, or of another part that names its records by keys of its own.
+/// The deadlines of records that have such keys. The order of keys is that in which deadlines of the same instant are
+/// served.
 #[derive(Debug)]
-pub(crate) struct Timers<K = Key> {
+pub(crate) struct Timers<K> {
     queue: DenseMap<(Instant, K), ()>,
 }
 
@@ -64,29 +50,30 @@ impl<K: Copy + Ord> Timers<K> {
 
     /// Forgets the record of `slot`.
     pub(crate) fn cancel(&mut self, slot: &mut Slot, key: K) {
-        if *slot != Slot::default() {
-            self.queue.remove(&(slot.0, key));
-            *slot = Slot::default();
+        let Some(at) = slot.at() else {
+            return;
+        };
+        *slot = Slot::default();
+        // What is being served has been taken out already, as a look at the first entry tells without a search.
+        if self.next().is_some_and(|next| next <= at) {
+            self.queue.remove(&(at, key));
         }
     }
 
     /// The earliest entry, if it is due.
     pub(crate) fn first_due(&self, now: Instant) -> Option<K> {
-        let ((at, key), ()) = self.queue.first()?;
+        let (at, key) = self.queue.first_key()?;
         (at <= now).then_some(key)
     }
 
     /// Takes out the earliest entry, if it is due.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
-        let ((at, _), ()) = self.queue.first()?;
-        if at > now {
-            return None;
-        }
+        self.first_due(now)?;
         self.queue.pop_first().map(|((_, key), ())| key)
     }
 
     /// When the earliest entry is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.queue.first().map(|((at, _), ())| at)
+        self.queue.first_key().map(|(at, _)| at)
     }
 }

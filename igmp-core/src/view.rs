@@ -161,7 +161,7 @@ impl Interface {
 
 fn running(group: &Group) -> impl Iterator<Item = Ipv4Addr> {
     group
-        .sources
+        .sources()
         .iter()
         .filter(|(_, source)| source.timer().is_some())
         .map(|(address, _)| address)
@@ -193,7 +193,7 @@ fn view_group<L: Liveness>(
     };
     if let Some(group) = group {
         let times = liveness.group(parameters.interface, address);
-        let mut older = group.older;
+        let mut older = group.older();
         older.heard(times.last_report, &parameters.older_host_interval);
         view.compatibility_mode = (older.mode(now) as u8).min(parameters.version);
         view.up_time = view.up_time.max(now.since(group.since));
@@ -206,7 +206,7 @@ fn view_group<L: Liveness>(
             // Where the configuration wants the group the end of the timer changes nothing.
             view.expires = (!wants_all).then(|| end.since(now));
         }
-        for (source, record) in group.sources.iter() {
+        for (source, record) in group.sources().iter() {
             let expires = remaining(parameters, now, (address, source), record, liveness);
             view.sources.push(SourceView {
                 source,

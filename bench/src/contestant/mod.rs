@@ -13,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Result, anyhow};
 
+use crate::interrupt;
+
 /// Somebody who learns groups from reports.
 pub(crate) trait Contestant {
     /// The processes whose CPU time and memory are the contestant's own; none where the kernel alone does the work.
@@ -65,8 +67,9 @@ pub(crate) trait Contestant {
 ///
 /// # Errors
 ///
-/// That of the turn, or what a panic said.
+/// That of the turn, what a panic said, or that a signal has come.
 pub(crate) fn attempt<T>(turn: impl FnOnce() -> Result<T>) -> Result<T> {
+    interrupt::check()?;
     catch_unwind(AssertUnwindSafe(turn)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()

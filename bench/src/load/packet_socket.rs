@@ -5,6 +5,7 @@
 
 use std::{
     io::IoSlice,
+    ops::AddAssign,
     os::fd::AsRawFd,
     thread,
     time::{Duration, Instant},
@@ -90,6 +91,21 @@ pub(crate) struct Sent {
     pub(crate) duration: Duration,
     /// CPU time of the sending thread, which waits while the receiver is busy.
     pub(crate) cpu: Duration,
+}
+
+impl AddAssign for Sent {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            frames,
+            refused,
+            duration,
+            cpu,
+        } = other;
+        self.frames += frames;
+        self.refused += refused;
+        self.duration += duration;
+        self.cpu += cpu;
+    }
 }
 
 /// A packet socket that sends out of one device.

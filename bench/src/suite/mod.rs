@@ -8,17 +8,23 @@ mod start;
 mod storms;
 
 use std::{
+    fs::File,
     path::Path,
     process::Command,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
-use nix::unistd::geteuid;
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+    unistd::geteuid,
+};
 
 use crate::{
     arguments::Arguments,
+    interrupt,
     machine::Machine,
     model::{Results, Section},
     report,
@@ -73,7 +79,7 @@ impl Suite {
 ///
 /// # Errors
 ///
-/// Without root, when results cannot be written, and when a suite failed.
+/// Without root, while somebody else is measuring, when results cannot be written, when a suite failed, and when a signal came; then nothing is written.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !geteuid().is_root() {
         bail!("measuring makes network namespaces and loads XDP programs: run this as root");
@@ -82,6 +88,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         repetitions: if arguments.quick { 3 } else { 5 },
         quick: arguments.quick,
     };
+    let _alone = alone()?;
+    interrupt::watch().context("cannot watch for signals")?;
     let machine = Machine::look(&arguments.contestants);
     let revision = revision(&arguments.output);
     let mut results = if arguments.only.is_empty() {
@@ -98,7 +106,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let name = suite.name();
         eprintln!("== {name}");
         let started = Instant::now();
-        match suite.measure(arguments, &effort) {
+        let outcome = suite.measure(arguments, &effort);
+        // What a signal cut short is worth nothing, whether it was taken for a failure or for a remark.
+        interrupt::check()?;
+        match outcome {
             Ok(mut section) => {
                 let seconds = SystemTime::now()
                     .duration_since(UNIX_EPOCH)
@@ -130,6 +141,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     } else {
         bail!("these suites failed: {}", failed.join(", "))
     }
+}
+
+/// Keeps a second program from measuring at the same time: both would take the other's kernel threads, which go by the names of
+/// devices, for their own, and the machine for their own as well.
+fn alone() -> Result<Flock<File>> {
+    let path = std::env::temp_dir().join("igmp-bench.lock");
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        Errno::EWOULDBLOCK => anyhow!("somebody else is measuring on this machine ({})", path.display()),
+        error => anyhow!("cannot lock {}: {error}", path.display()),
+    })
 }
 
 /// The revision of the source tree that a directory is in, as git describes it.

@@ -164,6 +164,14 @@ impl Members {
         &self.any_source
     }
 
+    /// Where members want any source and who they are, if that is on one interface and nothing is said of single sources.
+    pub(super) fn only_any_source(&self) -> Option<(InterfaceId, Origins)> {
+        match self.any_source.0.0.as_slice() {
+            [At { interface, said }] if self.sources.is_none() => Some((*interface, *said)),
+            _ => None,
+        }
+    }
+
     /// The sources of which anything is said, from `from` on, ascending.
     pub(super) fn sources(&self, from: Ipv4Addr) -> impl Iterator<Item = (Ipv4Addr, &OneSource)> {
         let sources = self.sources.iter().flat_map(move |sources| sources.range(from..));
@@ -211,7 +219,7 @@ impl Members {
 mod tests {
     use super::{At, Members, Origins, Wish};
 
-    /// A million groups, each with one member, take a million of these and no other memory but their place in a map.
+    /// Members on two interfaces take no memory but their place in a map.
     #[test]
     fn members_on_two_interfaces_take_no_memory_elsewhere() {
         assert!(size_of::<Members>() <= 32);

@@ -27,6 +27,7 @@
 
 mod changes;
 mod member_log;
+mod member_table;
 mod members;
 mod origins;
 mod subscriptions;
@@ -38,6 +39,7 @@ use igmp_wire::address::{is_link_local_group, is_multicast};
 use self::{
     changes::Change,
     member_log::{MemberDifference, MemberLog},
+    member_table::{Kept, MemberTable},
     members::{AnySource, Members, OneSource},
     subscriptions::{Difference, Subscriptions},
 };
@@ -48,7 +50,6 @@ pub(crate) use self::{
 use crate::{
     InterfaceId,
     action::Action,
-    dense::DenseMap,
     member::MemberChange,
     mode::FilterMode,
     subscription::{Subscription, SubscriptionChange},
@@ -58,7 +59,7 @@ use crate::{
 /// The members of all groups, as the routes that were told follow from them.
 #[derive(Debug, Default)]
 pub(crate) struct Forwarding {
-    groups: DenseMap<Ipv4Addr, Members>,
+    groups: MemberTable,
     /// What a proxy is to ask of its upstream router, where there is one.
     subscriptions: Option<Subscriptions>,
     /// What members on single interfaces want, where PIM asks for it.
@@ -77,15 +78,13 @@ impl Forwarding {
             if !is_multicast(group) || is_link_local_group(group) {
                 continue;
             }
-            let members = self.groups.get_or_insert_with(group, Members::default);
             let logs = Logs {
                 subscriptions: self.subscriptions.as_mut(),
                 member_log: self.member_log.as_mut(),
             };
-            resolve_group(group, changes, wishes, members, logs, actions);
-            if members.is_empty() {
-                self.groups.remove(&group);
-            }
+            self.groups.change(group, |members| {
+                resolve_group(group, changes, wishes, members, logs, actions);
+            });
         }
         changes.give_back(noted);
     }
@@ -104,8 +103,8 @@ impl Forwarding {
         self.subscriptions = upstream.map(|upstream| Subscriptions::new(upstream, untold));
         if let Some(subscriptions) = &mut self.subscriptions {
             for (group, members) in self.groups.iter() {
-                let was = before.and_then(|before| subscriptions::merge(group, members, before));
-                let is = subscriptions::merge(group, members, subscriptions.upstream);
+                let was = before.and_then(|before| subscriptions::merge(group, &members, before));
+                let is = subscriptions::merge(group, &members, subscriptions.upstream);
                 if let Some(subscription) = is.or(was.map(|was| Subscription {
                     filter_mode: FilterMode::Include,
                     sources: Vec::new(),
@@ -132,7 +131,7 @@ impl Forwarding {
         self.member_log = on.then(MemberLog::default);
         if let Some(log) = &mut self.member_log {
             for (group, members) in self.groups.iter() {
-                log.tell_all(group, members);
+                log.tell_all(group, &members);
             }
         }
     }
@@ -149,7 +148,7 @@ impl Forwarding {
             .as_ref()
             .map(|subscriptions| subscriptions.upstream);
         let groups = self.groups.range(from);
-        groups.filter_map(move |(group, members)| subscriptions::merge(group, members, upstream?))
+        groups.filter_map(move |(group, members)| subscriptions::merge(group, &members, upstream?))
     }
 
     /// All routes from `from` on, ascending: that of a group before those of its sources.
@@ -161,9 +160,16 @@ impl Forwarding {
             let from = from.filter(|_| group == first);
             let ports = members.any_source().ports();
             let of_group = (from.is_none() && !ports.is_empty()).then_some((None, ports));
-            let of_sources = members
-                .sources(from.unwrap_or(Ipv4Addr::UNSPECIFIED))
-                .filter_map(|(address, source)| Some((Some(address), source.ports(members.any_source())?)));
+            let with_sources = match members {
+                Kept::OneInterface(_) => None,
+                Kept::Other(members) => Some(members),
+            };
+            let of_sources = with_sources.into_iter().flat_map(move |members| {
+                let sources = members.sources(from.unwrap_or(Ipv4Addr::UNSPECIFIED));
+                sources.filter_map(|(address, source)| {
+                    Some((Some(address), source.ports(members.any_source())?))
+                })
+            });
             let routes = of_group.into_iter().chain(of_sources);
             routes.map(move |(source, outgoing)| RouteView {
                 group,

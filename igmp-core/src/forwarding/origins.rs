@@ -27,6 +27,16 @@ impl Origins {
         self == Self::NONE
     }
 
+    /// A bit for each of them.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that has these bits.
+    pub(crate) const fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Those who are not in `other`.
     pub(crate) fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

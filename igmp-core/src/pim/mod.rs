@@ -138,6 +138,8 @@ impl Pim {
                     Message::JoinPrune(message) => {
                         if links.admits(interface, sender) {
                             trees.join_prune(interface, sender, &message, links, cx);
+                        } else if links.is_unknown(interface, sender) {
+                            trees.overhear_stranger(interface, &message, links, cx);
                         }
                     }
                     Message::Assert(message) => {

@@ -218,10 +218,3 @@ fn removed_groups_are_forgotten_on_an_interface_without_address() {
     // Ten in each second, of which one is remembered.
     assert!(bench.router.removals() <= 12, "{}", bench.router.removals());
 }
-
-/// A million groups are meant to fit into some 200 MB, with what the maps around the records take.
-#[test]
-fn a_group_is_small() {
-    assert!(size_of::<crate::group::Group>() <= 88);
-    assert!(size_of::<(crate::Instant, crate::timers::Key)>() <= 24);
-}

@@ -229,6 +229,28 @@ fn prunes_of_others_are_overridden() {
     }
 }
 
+/// A router that has not said Hello here is no neighbour of this router's (§4.3.1), but it may be one of RPF', which then
+/// acts on its prune. Its joins are not relied upon.
+#[test]
+fn prunes_of_strangers_are_overridden_too() {
+    for tree in TREES {
+        let mut world = tree.lan();
+        world.run_to(10.0);
+        world.say(tree.link(), [9, 1], group(1), &[], &[tree.target()]);
+        assert!(tree.next_join(&mut world) < OVERRIDE + 0.02);
+
+        let mut world = tree.lan();
+        world.run_to(10.0);
+        world.say(tree.link(), [9, 1], group(1), &[tree.target()], &[]);
+        let next = tree.next_join(&mut world);
+        assert!((next - 50.0).abs() < 0.02, "{next}");
+        // Nor are its prunes to others any matter.
+        world.say(tree.link(), [9, 3], group(1), &[], &[tree.target()]);
+        let next = tree.next_join(&mut world);
+        assert!((next - 60.0).abs() < 0.02, "{next}");
+    }
+}
+
 /// "RPF' GenID changes: Decrease Join Timer to t_override"
 #[test]
 fn a_neighbor_that_restarts_is_told_again() {

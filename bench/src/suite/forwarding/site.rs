@@ -100,6 +100,7 @@ impl Site {
             .map(|device| format!("link set {device} up\n"))
             .collect();
         sinks.ip_batch(&lines, &network.path("links"));
+        site::hand_over_all(&generator, GENERATOR)?;
         site::poll_by_thread(&router, INCOMING)?;
         let plan = Plan {
             content: Content::Data,

@@ -64,13 +64,14 @@ pub(crate) fn measure(_arguments: &Arguments, effort: &Effort) -> Result<Section
     } else {
         let plan = Plan {
             joins: 400,
-            leaves: 200,
+            leaves: 340,
             leaves_at_once: 20,
             storms: vec![1_000, 20_000, 50_000],
             joins_in_storm: 200,
             storm: Duration::from_secs(3),
         };
-        (effort.repetitions, plan)
+        // Enough for percentiles over 1,000 joins and leaves.
+        (3, plan)
     };
     run(&plan, repetitions, &Contestant::ALL)
 }

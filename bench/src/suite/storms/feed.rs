@@ -13,7 +13,7 @@ use crate::{
     cpu,
     load::{
         live::{Content, Live, Plan},
-        packet_socket::{PacketSocket, Sent},
+        packet_socket::{Frames, PacketSocket, Sent},
     },
     site::{Counters, GENERATOR, GENERATOR_CPU, LAN, Site},
 };
@@ -52,7 +52,7 @@ impl Feed {
         }
     }
 
-    /// Makes a storm ready to be sent. `object` has the generators of live frames.
+    /// Makes a storm ready to be sent, so many times one after the other. `object` has the generators of live frames.
     ///
     /// # Errors
     ///
@@ -62,11 +62,12 @@ impl Feed {
         site: &Site,
         object: &Path,
         (version, storm, groups): (Version, Storm, u32),
+        rounds: u32,
     ) -> Result<Source> {
         if self == Self::PacketSocket {
             let frames = version.frames(storm, groups);
             let socket = PacketSocket::open(&site.generator, GENERATOR)?;
-            return Ok(Source::PacketSocket(socket, frames));
+            return Ok(Source::PacketSocket(socket, frames, rounds));
         }
         let first = version.frames(storm, groups.min(RECORDS as u32));
         let frame = first.iter().next().context("a storm of some groups")?.to_vec();
@@ -91,14 +92,19 @@ impl Feed {
             u64::from(groups).is_multiple_of(each),
             "live reports have {each} records"
         );
-        Ok(Source::Live(Box::new(live), u64::from(groups) / each))
+        Ok(Source::Live(
+            Box::new(live),
+            u64::from(groups) / each * u64::from(rounds),
+        ))
     }
 }
 
 /// A storm that is ready to be sent.
 #[derive(Debug)]
 pub(crate) enum Source {
-    PacketSocket(PacketSocket, crate::load::packet_socket::Frames),
+    /// The frames of a round, and how many rounds there are.
+    PacketSocket(PacketSocket, Frames, u32),
+    /// How many frames there are in all rounds, which follow one another.
     Live(Box<Live>, u64),
 }
 
@@ -106,7 +112,7 @@ impl Source {
     /// How many frames it has.
     pub(crate) fn len(&self) -> u64 {
         match self {
-            Self::PacketSocket(_, frames) => frames.len() as u64,
+            Self::PacketSocket(_, frames, rounds) => frames.len() as u64 * u64::from(*rounds),
             Self::Live(_, frames) => *frames,
         }
     }
@@ -118,7 +124,13 @@ impl Source {
     /// When frames cannot be sent, or do not arrive.
     pub(crate) fn send(&mut self, site: &Site, counters: &mut Counters) -> Result<Sent> {
         match self {
-            Self::PacketSocket(socket, frames) => socket.send(frames),
+            Self::PacketSocket(socket, frames, rounds) => {
+                let mut all = Sent::default();
+                for _ in 0..*rounds {
+                    all += socket.send(frames)?;
+                }
+                Ok(all)
+            }
             Self::Live(live, frames) => in_chunks(live, *frames, site, counters),
         }
     }

@@ -73,10 +73,12 @@ fn turn(who: Who, stage: &plan::Stage, arguments: &Arguments) -> Result<Turn> {
         version: stage.version,
         storm: Storm::Joins,
         groups: stage.groups,
+        rounds: 1,
         limit: stage.limit,
     };
     let joins = turn::measure(site, contestant.as_mut(), &load).context("joins")?;
     load.storm = Storm::Refreshes;
+    load.rounds = if who.is_quick() { stage.rounds } else { 1 };
     // Groups that are not known are joined by what should be a repetition, which then is no repetition.
     let refreshes = if joins.lost(load.groups) == 0 {
         Some(turn::measure(site, contestant.as_mut(), &load).context("refreshes")?)

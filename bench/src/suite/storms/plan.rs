@@ -7,6 +7,11 @@ use anyhow::{Context, Result};
 use super::{feed::Feed, load::Version, who::Who};
 use crate::suite::Effort;
 
+/// How many refreshes of each version take long enough for what a contestant does besides, such as answering how many groups it
+/// knows, to be a small part of what is measured.
+const ENOUGH_REPORTS: u32 = 400_000;
+const ENOUGH_RECORDS: u32 = 2_000_000;
+
 /// Storms of one size.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
@@ -16,6 +21,8 @@ pub(crate) struct Stage {
     pub(crate) contestants: Vec<Who>,
     /// How often the quick ones take their turn; the others once.
     pub(crate) repetitions: usize,
+    /// How often the quick ones have the same groups refreshed, one time after the other.
+    pub(crate) rounds: u32,
     /// How long a storm may take.
     pub(crate) limit: Duration,
 }
@@ -42,6 +49,10 @@ impl Plan {
             {
                 // A daemon does not see how frames came in.
                 let is_brief = effort.quick || feed == Feed::LiveFrames;
+                let enough = match version {
+                    Version::V2 => ENOUGH_REPORTS,
+                    Version::V3 => ENOUGH_RECORDS,
+                };
                 stages.push(Stage {
                     feed,
                     version,
@@ -52,6 +63,7 @@ impl Plan {
                         Who::ALL.to_vec()
                     },
                     repetitions: effort.repetitions.min(if is_brief { 2 } else { 3 }),
+                    rounds: enough.div_ceil(groups),
                     limit: Duration::from_secs(if groups > 100_000 { 60 } else { 30 }),
                 });
             }

@@ -13,6 +13,7 @@ fn plan(feed: Feed, version: Version, groups: u32, contestants: &[Who]) -> Plan 
             groups,
             contestants: contestants.to_vec(),
             repetitions: 1,
+            rounds: 3,
             limit: Duration::from_secs(10),
         }],
     }
@@ -43,7 +44,7 @@ fn everything_that_was_sent_is_known_and_refreshed() {
             let refreshes = turn.refreshes.as_ref().expect("all were known");
             assert_eq!(refreshes.known, 500, "{case:?}");
             if case.who == Who::Igmpd {
-                assert_eq!(refreshes.refreshed, Some(500), "{case:?}");
+                assert_eq!(refreshes.refreshed, Some(1_500), "{case:?}");
                 assert!(turn.joins.kernel_objects.is_some_and(|bytes| bytes > 0));
             }
             assert!(turn.joins.used.receive > 0.0, "{case:?}");
@@ -83,6 +84,7 @@ fn what_a_receiver_with_limits_lost_is_told() {
         version: stage.version,
         storm: Storm::Joins,
         groups: stage.groups,
+        rounds: 1,
         limit: stage.limit,
     };
     let joins = turn::measure(site, contestant.as_mut(), &load).expect("a storm");

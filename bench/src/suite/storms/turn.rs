@@ -16,6 +16,7 @@ use super::{
 use crate::{
     contestant::Contestant,
     cpu::{self, Usage},
+    interrupt,
     load::packet_socket::Sent,
     site::{Counters, LAN, Site, Traffic},
 };
@@ -47,12 +48,16 @@ pub(crate) struct Load {
     pub(crate) version: Version,
     pub(crate) storm: Storm,
     pub(crate) groups: u32,
+    /// How often the storm is sent, one time after the other.
+    pub(crate) rounds: u32,
     pub(crate) limit: Duration,
 }
 
 /// What came of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
+    /// How many memberships the reports named, each group in each round.
+    pub(crate) reported: u64,
     /// Groups that it knew at the end.
     pub(crate) known: u64,
     /// From the first frame until all groups were known, or until nothing more happened.
@@ -108,9 +113,12 @@ impl Outcome {
 ///
 /// When the generator fell short, the machine was starved, or the contestant does not tell what it knows.
 pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load) -> Result<Outcome> {
-    let mut source = load
-        .feed
-        .prepare(site, &load.object, (load.version, load.storm, load.groups))?;
+    let mut source = load.feed.prepare(
+        site,
+        &load.object,
+        (load.version, load.storm, load.groups),
+        load.rounds,
+    )?;
     let mut counters = Counters::open(&site.router, LAN)?;
     let processes = contestant.processes();
     let threads = site.poll_threads()?;
@@ -144,6 +152,7 @@ pub(crate) fn measure(site: &Site, contestant: &mut dyn Contestant, load: &Load)
         _ => None,
     };
     Ok(Outcome {
+        reported: u64::from(load.groups) * u64::from(load.rounds),
         known: end.known,
         elapsed: end.elapsed,
         is_cut_short: end.is_cut_short,
@@ -205,14 +214,15 @@ impl Watch<'_> {
         let mut last = (Duration::ZERO, 0);
         let mut cost = Duration::ZERO;
         loop {
+            interrupt::check()?;
             let elapsed = self.started.elapsed();
             let is_over = elapsed > self.load.limit;
             let is_received = traffic()?.received >= self.frames;
             if is_over || (is_received && !contestant.is_busy()?) {
-                // The answer is as of now at the latest, whatever it takes to get it. A contestant that is too busy to answer
-                // is asked again while there is time.
+                // A contestant that is too busy to answer is asked again while there is time.
                 let answer = contestant.known();
-                cost = self.started.elapsed() - elapsed;
+                let answered = self.started.elapsed();
+                cost = answered - elapsed;
                 let known = match answer {
                     Ok(known) => known,
                     Err(error) if is_over => return Err(error),
@@ -226,9 +236,20 @@ impl Watch<'_> {
                 }
                 let is_done = known >= wanted;
                 if is_done || is_over || self.rests(last.0)? {
+                    // The answer may have waited for work that came before the question. What it takes by itself is told by
+                    // a second one, when there is nothing else to do.
+                    let elapsed = if is_done {
+                        contestant.known()?;
+                        let alone = self.started.elapsed() - answered;
+                        answered.saturating_sub(alone).max(elapsed)
+                    } else if is_over {
+                        elapsed
+                    } else {
+                        last.0
+                    };
                     return Ok(End {
                         known,
-                        elapsed: if is_over { elapsed } else { last.0 },
+                        elapsed,
                         is_cut_short: is_over && !is_done,
                     });
                 }

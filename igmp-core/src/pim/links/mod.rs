@@ -160,6 +160,14 @@ impl Links {
         is_known
     }
 
+    /// Whether this sender, refused by [`admits`](Self::admits), is another router that has said no Hello yet.
+    pub(super) fn is_unknown(&self, interface: InterfaceId, sender: Ipv4Addr) -> bool {
+        let known = self.interfaces.get(&interface);
+        known.is_some_and(|known| {
+            !known.is_own(sender) && (known.pim.as_ref()).is_some_and(|pim| !pim.neighbors.contains(sender))
+        })
+    }
+
     /// To be called before a Join/Prune or Assert is sent: neighbours refuse those of routers that have not said Hello
     /// (§4.3.1).
     pub(super) fn greet_first<S>(&mut self, interface: InterfaceId, cx: &mut Context<'_, S>) {

@@ -48,6 +48,30 @@ impl Trees {
         }
     }
 
+    /// Sees the prunes of a router that is no neighbour yet, as after a link has come back, when it may have heard this
+    /// router's Hello on another network before it has said its own here.
+    ///
+    /// §4.3.1 has its message discarded, and nothing of it holds. But the router upstream knows the sender and acts on its
+    /// prunes, so that without an override this router would get nothing until its next periodic Join.
+    pub(in crate::pim) fn overhear_stranger<S: Surroundings>(
+        &mut self,
+        interface: InterfaceId,
+        message: &JoinPrune,
+        links: &mut Links,
+        cx: &mut Context<'_, S>,
+    ) {
+        let hop = Hop {
+            interface,
+            neighbor: message.upstream_neighbor,
+        };
+        let delays = delays(interface, message.hold_time, links, cx);
+        for set in &message.groups {
+            for &target in &set.prunes {
+                self.see_prune(hop, set.group, target, delays, links, cx);
+            }
+        }
+    }
+
     fn see_join<S: Surroundings>(
         &mut self,
         hop: Hop,

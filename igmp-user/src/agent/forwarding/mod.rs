@@ -11,11 +11,13 @@
 //! | `upcalls` | what the kernel's multicast routing asks and counts |
 //! | `sources` | from which interface packets of a source are accepted |
 //! | `ports` | which interfaces packets can leave through |
+//! | `classifiers` | attaching the classifier that forwards what XDP cannot redirect |
 //! | `activity` | when sources were last active |
 //! | `flows` | what sources sent, and those that have gone silent |
 //! | `show` | routes for operators |
 
 mod activity;
+mod classifiers;
 mod earlier;
 mod flows;
 mod locate;
@@ -42,7 +44,10 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 pub(super) use self::{activity::Activity, sources::Ways, table::Incoming};
-use self::{mrouting::KernelForwarding, sources::Sources, table::RouteId, xdp::XdpForwarding};
+use self::{
+    classifiers::Classifiers, mrouting::KernelForwarding, sources::Sources, table::RouteId,
+    xdp::XdpForwarding,
+};
 use super::{Agent, clock, translate};
 use crate::{
     api::MonitorEventKind,
@@ -85,6 +90,7 @@ pub(super) struct Forwarding {
     asker: RouteAsker,
     answers: mpsc::Sender<Answer>,
     flows: flows::Watch,
+    classifiers: Classifiers,
 }
 
 impl Forwarding {
@@ -112,6 +118,7 @@ impl Forwarding {
             asker,
             answers: sender,
             flows,
+            classifiers: Classifiers::default(),
         };
         Ok((forwarding, Arrivals { answers, readings }))
     }
@@ -185,6 +192,9 @@ impl Forwarding {
 
     /// When there is something to do without being asked.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        if self.classifiers.is_due() {
+            return Some(Instant::ZERO);
+        }
         match &self.engine {
             Engine::Kernel(kernel) => kernel.poll_timeout(),
             Engine::None | Engine::Xdp(_) => None,
@@ -297,7 +307,7 @@ impl Agent {
         let now = clock::now();
         let ports = self.ports();
         let upstream = self.upstream();
-        self.attach_classifiers();
+        self.reconcile_classifiers();
         let local = self.local_groups();
         let vifs = self.vifs();
         match &mut self.forwarding.engine {

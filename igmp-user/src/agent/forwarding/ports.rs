@@ -1,9 +1,8 @@
-//! Which interfaces packets can leave through, and which need the classifier.
+//! Which interfaces packets can leave through, and how packets that come in are treated.
 
 use std::collections::BTreeMap;
 
 use igmp_wire::abi::{InterfaceFlags, MAX_LOCAL_GROUPS, Port};
-use tracing::error;
 
 use super::{
     sources::Ways,
@@ -148,28 +147,5 @@ impl Agent {
     /// Whether sockets of the router have joined more groups than the kernel is told of one by one.
     pub(super) fn has_too_many_local_groups(&self) -> bool {
         self.forwarding.local.len() > MAX_LOCAL_GROUPS as usize
-    }
-
-    /// Attaches the classifier wherever packets are forwarded from, and detaches it elsewhere.
-    pub(super) fn attach_classifiers(&mut self) {
-        let mut wanted = BTreeMap::new();
-        for (name, served) in &self.interfaces {
-            if let Some(binding) = &served.wanted.binding
-                && self.forwarding_flags(name, served) != 0
-                && let Some(attached) = self.attached.get(&binding.ifindex)
-            {
-                wanted.insert(binding.ifindex, attached.name().to_owned());
-            }
-        }
-        for ifindex in self.kernel.classifiers() {
-            if !wanted.contains_key(&ifindex) {
-                self.kernel.detach_classifier(ifindex);
-            }
-        }
-        for (ifindex, name) in wanted {
-            if let Err(error) = self.kernel.attach_classifier(ifindex, &name) {
-                error!(interface = name, "{error}");
-            }
-        }
     }
 }

@@ -4,62 +4,19 @@
 //! nodes half empty. Here entries lie in chunks, and where keys come in order, a full chunk stays full: it is split behind
 //! the last of them, or not at all. Keys lie beside each other, so that a search touches little memory.
 //!
-//! Each operation moves a part of one chunk; once in many times, when a chunk is made or dropped, the list of chunks moves
-//! too, which is twelve bytes for each of them.
+//! Each operation moves keys of one chunk; once in many times, when a chunk is made or dropped, values move, and the list
+//! of chunks does, which is twelve bytes for each of them.
 
-use std::collections::VecDeque;
+mod chunk;
 
-/// Most entries of a chunk.
-const CHUNK: usize = 128;
-
-/// Some entries, ascending. Keys and values are as many.
-#[derive(Clone, Debug)]
-struct Chunk<K, V> {
-    keys: VecDeque<K>,
-    values: VecDeque<V>,
-}
-
-impl<K: Copy + Ord, V> Chunk<K, V> {
-    fn of(key: K, value: V) -> Box<Self> {
-        Box::new(Self {
-            keys: [key].into(),
-            values: [value].into(),
-        })
-    }
-
-    fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    fn insert(&mut self, index: usize, key: K, value: V) {
-        self.keys.insert(index, key);
-        self.values.insert(index, value);
-    }
-
-    /// Gives back memory that is not needed, unless there is little of it.
-    fn shrink(&mut self) {
-        let len = self.len();
-        if len * 4 <= self.keys.capacity() {
-            self.keys.shrink_to(len * 2);
-            self.values.shrink_to(len * 2);
-        }
-    }
-
-    fn from(&self, index: usize) -> impl Iterator<Item = (K, &V)> {
-        self.keys.range(index..).copied().zip(self.values.range(index..))
-    }
-}
+use self::chunk::{CHUNK, Chunk};
 
 /// A map with ascending keys.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::vec_box,
-    reason = "the list moves when a chunk is made in its middle, and a box is an eighth of a chunk"
-)]
 pub struct DenseMap<K, V> {
     /// For each chunk a key that none of its keys is less than, and that is greater than all before it.
     firsts: Vec<K>,
-    /// No chunk is empty.
+    /// No chunk is empty. Boxed, since this list moves when a chunk is made in its middle.
     chunks: Vec<Box<Chunk<K, V>>>,
     len: usize,
     /// The key of the last new entry.
@@ -98,14 +55,15 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
     /// The value of a key.
     pub fn get(&self, key: &K) -> Option<&V> {
         let chunk = self.chunks.get(self.chunk_of(key))?;
-        chunk.values.get(chunk.keys.binary_search(key).ok()?)
+        chunk.value(chunk.find(key).ok()?)
     }
 
     /// The value of a key, to change it.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let index = self.chunk_of(key);
         let chunk = self.chunks.get_mut(index)?;
-        chunk.values.get_mut(chunk.keys.binary_search(key).ok()?)
+        let index = chunk.find(key).ok()?;
+        chunk.value_mut(index)
     }
 
     /// Whether there is an entry with this key.
@@ -117,7 +75,7 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(&key) {
             Ok((at, index)) => {
-                let place = self.chunks.get_mut(at)?.values.get_mut(index)?;
+                let place = self.chunks.get_mut(at)?.value_mut(index)?;
                 Some(core::mem::replace(place, value))
             }
             Err(place) => {
@@ -137,32 +95,32 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
             Ok(place) => place,
             Err(place) => self.insert_at(place, key, value()),
         };
-        &mut self.chunks[at].values[index]
+        let value = self.chunks[at].value_mut(index);
+        value.expect("an entry that was found or made has a value")
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let (at, index) = self.find(key).ok()?;
-        let chunk = self.chunks.get_mut(at)?;
-        chunk.keys.remove(index);
-        let value = chunk.values.remove(index);
+        let value = self.chunks.get_mut(at)?.remove(index);
         self.len -= 1;
         self.tidy(at);
         value
     }
 
-    /// The entry with the least key.
-    pub fn first(&self) -> Option<(K, &V)> {
-        self.iter().next()
+    /// The least key.
+    pub fn first_key(&self) -> Option<K> {
+        self.chunks.first()?.keys().first().copied()
     }
 
     /// Takes out the entry with the least key.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
         let chunk = self.chunks.first_mut()?;
-        let entry = chunk.keys.pop_front().zip(chunk.values.pop_front());
+        let key = chunk.keys().first().copied()?;
+        let value = chunk.remove(0)?;
         self.len -= 1;
         self.tidy(0);
-        entry
+        Some((key, value))
     }
 
     /// The entries from a key on, ascending.
@@ -194,15 +152,13 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
 
     /// All entries, ascending.
     pub fn into_entries(self) -> impl Iterator<Item = (K, V)> {
-        self.chunks
-            .into_iter()
-            .flat_map(|chunk| chunk.keys.into_iter().zip(chunk.values))
+        self.chunks.into_iter().flat_map(Chunk::into_entries)
     }
 
     /// Where the entry of a key is: in which chunk, and at which place there. Or where it would have to be.
     fn find(&self, key: &K) -> Result<(usize, usize), (usize, usize)> {
         let at = self.chunk_of(key);
-        match self.chunks.get(at).map(|chunk| chunk.keys.binary_search(key)) {
+        match self.chunks.get(at).map(|chunk| chunk.find(key)) {
             Some(Ok(index)) => Ok((at, index)),
             Some(Err(index)) => Err((at, index)),
             None => Err((at, 0)),
@@ -224,16 +180,13 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
             return (at, index);
         }
         if index < CHUNK {
-            let before = index.checked_sub(1).and_then(|before| chunk.keys.get(before));
+            let before = index.checked_sub(1).and_then(|before| chunk.keys().get(before));
             let middle = match before {
                 Some(before) if last == Some(*before) => index,
                 _ => CHUNK / 2,
             };
-            let mut after = Box::new(Chunk {
-                keys: chunk.keys.split_off(middle),
-                values: chunk.values.split_off(middle),
-            });
-            let first_after = after.keys.front().copied().unwrap_or(key);
+            let mut after = chunk.split_off(middle);
+            let first_after = after.keys().first().copied().unwrap_or(key);
             let place = if index <= middle {
                 chunk.insert(index, key, value);
                 if let Some(first) = self.firsts.get_mut(at) {
@@ -283,13 +236,10 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
         };
         if let Some(into) = into {
             self.firsts.remove(into + 1);
-            let mut after = self.chunks.remove(into + 1);
+            let after = self.chunks.remove(into + 1);
             if let Some(chunk) = self.chunks.get_mut(into) {
-                chunk.keys.append(&mut after.keys);
-                chunk.values.append(&mut after.values);
+                chunk.append(*after);
             }
-        } else if let Some(chunk) = self.chunks.get_mut(at) {
-            chunk.shrink();
         }
     }
 }
@@ -308,12 +258,10 @@ mod tests {
         let mut before = None;
         let mut len = 0;
         for (first, chunk) in map.firsts.iter().zip(&map.chunks) {
-            assert_eq!(chunk.keys.len(), chunk.values.len());
-            assert!((1..=CHUNK).contains(&chunk.len()));
-            assert!(chunk.keys.iter().is_sorted());
+            chunk.check();
             assert!(before.is_none_or(|before| before < *first));
-            assert!(chunk.keys.front().is_some_and(|key| first <= key));
-            before = chunk.keys.back().copied();
+            assert!(chunk.keys().first().is_some_and(|key| first <= key));
+            before = chunk.keys().last().copied();
             len += chunk.len();
         }
         assert_eq!(map.len(), len);
@@ -372,7 +320,7 @@ mod tests {
                 check(&map);
             }
             prop_assert_eq!(map.is_empty(), model.is_empty());
-            prop_assert_eq!(map.first(), model.first_key_value().map(|(&key, value)| (key, value)));
+            prop_assert_eq!(map.first_key(), model.keys().next().copied());
             for key in 0..2_400 {
                 prop_assert_eq!(map.get(&key), model.get(&key));
                 prop_assert_eq!(map.get_mut(&key), model.get_mut(&key));
