@@ -51,11 +51,10 @@ pub(crate) static EVENTS: RingBuf<Event, EVENT_RING_LEN> = RingBuf::new();
 #[btf_map]
 pub(crate) static LOST: Array<u64, 2> = Array::new();
 
-/// Where packets go. The agent sets the size at load time. Routes come and go with groups, so memory is taken for those
-/// that there are.
+/// Where packets go. The agent sets the size at load time. Routes come and go with groups, many at once, and memory that is
+/// there already halves what it takes to set one.
 #[btf_map]
-pub(crate) static ROUTES: HashMap<RouteKey, RouteEntry, 327_680, { BPF_F_NO_PREALLOC as usize }> =
-    HashMap::new();
+pub(crate) static ROUTES: HashMap<RouteKey, RouteEntry, 327_680> = HashMap::new();
 
 /// What was found out about sources that send to groups. The agent sets the size at load time.
 #[btf_map]

@@ -41,14 +41,17 @@ impl Agent {
         if actions.is_empty() {
             return Vec::new();
         }
-        let mut changes = Vec::new();
+        let mut changes = std::mem::take(&mut self.changes);
         let mut done = self.done.drain(..).peekable();
         for (index, action) in actions.iter().enumerate() {
             let is_done = done.next_if_eq(&index).is_some();
             changes.extend(map_change(action, is_done));
         }
         drop(done);
-        let Applied { refreshed, full } = self.kernel.apply(now, &changes).unwrap_or_else(|error| {
+        let outcome = self.kernel.apply(now, &changes);
+        changes.clear();
+        self.changes = changes;
+        let Applied { refreshed, full } = outcome.unwrap_or_else(|error| {
             error!("the kernel's maps do not follow: {error}");
             Applied::default()
         });

@@ -71,7 +71,7 @@ use crate::{
     api::MonitorEvent,
     config::Config,
     control::Request,
-    kernel::Kernel,
+    kernel::{Kernel, MapChange},
     netlink::{LocalGroups, RouteAsker, RouteTable, Snapshot},
     readiness,
     sys::PacketSocket,
@@ -131,6 +131,8 @@ pub struct Agent {
     actions: Vec<Action>,
     /// Which of these the report in question has done already, ascending.
     done: Vec<usize>,
+    /// Room for what the kernel has to know of them.
+    changes: Vec<MapChange>,
     /// What was last remarked about the kernel's interfaces, so that it is said once.
     remarks: BTreeSet<String>,
     /// The count of lost events when it was last looked at.
@@ -196,6 +198,7 @@ impl Agent {
             events: Vec::new(),
             actions: Vec::new(),
             done: Vec::new(),
+            changes: Vec::new(),
             remarks: BTreeSet::new(),
             lost_events: 0,
             scan_at: None,

@@ -97,7 +97,8 @@ impl Removals {
 
     /// Whether there was one.
     fn cancel(&mut self, key: EntryKey) -> bool {
-        self.current.remove(&key).is_some()
+        // Nearly always there are none, and then a key need not even be hashed.
+        !self.current.is_empty() && self.current.remove(&key).is_some()
     }
 
     /// The entries whose second step is due, with the time up to which reports were known.

@@ -29,6 +29,8 @@ pub(super) struct PortSets {
     by_slot: HashMap<u32, BTreeSet<u32>>,
     free: VecDeque<u32>,
     idle: VecDeque<(Instant, u32)>,
+    /// The set that was acquired last: the next route is likely to have the same.
+    last: u32,
 }
 
 impl Default for PortSets {
@@ -39,6 +41,7 @@ impl Default for PortSets {
             by_slot: HashMap::new(),
             free: (EMPTY_PORT_SET + 1..MAX_PORT_SETS).collect(),
             idle: VecDeque::new(),
+            last: EMPTY_PORT_SET,
         }
     }
 }
@@ -61,7 +64,15 @@ impl PortSets {
         if slots.is_empty() {
             return Some((EMPTY_PORT_SET, false));
         }
+        if let Some(entry) = self.entries.get_mut(&self.last)
+            && *entry.slots == *slots
+        {
+            entry.routes += 1;
+            entry.idle_since = None;
+            return Some((self.last, false));
+        }
         if let Some(&number) = self.numbers.get(slots) {
+            self.last = number;
             if let Some(entry) = self.entries.get_mut(&number) {
                 entry.routes += 1;
                 entry.idle_since = None;
