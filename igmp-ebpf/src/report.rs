@@ -217,10 +217,18 @@ fn apply(reporter: &Reporter, membership: &Membership) -> Result<Outcome, Refusa
             Ok(Outcome::Refreshed)
         }
         GroupStep::Insert(flags) => {
-            // An entry that is pending is its own mark, unless another CPU made it for another report.
-            let inserted = insert(reporter, &key, flags, membership.version)?;
-            let mark = if inserted { 0 } else { GroupFlags::LOST_JOIN };
-            hand(reporter, membership, &key, mark);
+            // Another CPU may have made the entry for another report, and then this one is lost with its event.
+            if insert(reporter, &key, flags, membership.version)? {
+                hand(
+                    reporter,
+                    membership,
+                    &key,
+                    GroupFlags::PENDING,
+                    acknowledged(flags),
+                );
+            } else {
+                hand(reporter, membership, &key, GroupFlags::LOST_JOIN, 0);
+            }
             Ok(Outcome::Other)
         }
         GroupStep::Hand(mark) => {
@@ -231,7 +239,7 @@ fn apply(reporter: &Reporter, membership: &Membership) -> Result<Outcome, Refusa
             {
                 refresh(reporter, entry, membership.version);
             }
-            hand(reporter, membership, &key, mark);
+            hand(reporter, membership, &key, mark, 0);
             Ok(Outcome::Other)
         }
         GroupStep::Sources { always } => apply_sources(reporter, membership, &key, entry, always),
@@ -279,7 +287,7 @@ fn apply_sources(
         .repeat(u32::from(membership.source_count), &mut walk);
     if always || !known || walk.changed != 0 {
         let mark = if always { GroupFlags::LOST_CHANGE } else { 0 };
-        hand(reporter, membership, key, mark);
+        hand(reporter, membership, key, mark, 0);
     }
     if walk.limited != 0 {
         return Err(Refusal::Limit);
@@ -339,10 +347,20 @@ fn insert(reporter: &Reporter, key: &GroupKey, flags: u32, version: u8) -> Resul
     }
 }
 
-/// Hands a change to the agent. Where the ring is full, the group's entry is marked with `mark`: an entry that is
-/// pending is its own mark.
+/// The flags of an entry that need not be acknowledged, for its event.
 #[inline(always)]
-fn hand(reporter: &Reporter, membership: &Membership, key: &GroupKey, mark: u32) {
+const fn acknowledged(flags: u32) -> u8 {
+    if flags & GroupFlags::PENDING == 0 {
+        flags as u8
+    } else {
+        0
+    }
+}
+
+/// Hands a change to the agent, with the flags of an entry that was inserted for it. Where the ring is full, the group's
+/// entry is marked with `mark`.
+#[inline(always)]
+fn hand(reporter: &Reporter, membership: &Membership, key: &GroupKey, mark: u32, inserted: u8) {
     let event = Event {
         time: reporter.now,
         slot: reporter.slot,
@@ -350,6 +368,7 @@ fn hand(reporter: &Reporter, membership: &Membership, key: &GroupKey, mark: u32)
         sender: reporter.address,
         source_count: membership.source_count,
         kind: membership.kind,
+        inserted,
         ..Event::default()
     };
     if event::hand(&reporter.packet, &event, membership.sources, reporter.counters) {

@@ -28,7 +28,8 @@ pub(crate) const LINK: InterfaceId = InterfaceId(3);
 pub(crate) struct Kernel {
     pub(crate) groups: BTreeMap<Ipv4Addr, GroupEntry>,
     pub(crate) sources: BTreeMap<(Ipv4Addr, Ipv4Addr), SourceEntry>,
-    pub(crate) ring: VecDeque<Event>,
+    /// Events, each with the flags of the entry that its report has made.
+    pub(crate) ring: VecDeque<(Event, u32)>,
     capacity: usize,
     /// Events of changes for which the ring had no room.
     pub(crate) lost: u64,
@@ -102,7 +103,7 @@ impl Kernel {
                     sources: query.sources.clone(),
                 });
                 // A query that finds the ring full is lost like one that the network lost.
-                if self.push(event.clone()) {
+                if self.push(event.clone(), 0) {
                     vec![Accepted { event, lost: false }]
                 } else {
                     Vec::new()
@@ -169,13 +170,18 @@ impl Kernel {
             }
             GroupStep::Insert(flags) => {
                 self.insert(group, flags, version, now, reporter);
-                handed = self.hand(&report, 0);
+                let inserted = if flags & GroupFlags::PENDING == 0 {
+                    flags
+                } else {
+                    0
+                };
+                handed = self.hand(&report, GroupFlags::PENDING, inserted);
             }
             GroupStep::Hand(mark) => {
                 if mark == GroupFlags::LOST_JOIN {
                     self.refresh(group, version, now, reporter);
                 }
-                handed = self.hand(&report, mark);
+                handed = self.hand(&report, mark, 0);
             }
             GroupStep::Sources { always } => {
                 match self.groups.get_mut(&group) {
@@ -184,7 +190,7 @@ impl Kernel {
                 }
                 let changed = self.walk(group, &report.sources, now, reporter);
                 if always || known.is_none() || changed {
-                    handed = self.hand(&report, if always { GroupFlags::LOST_CHANGE } else { 0 });
+                    handed = self.hand(&report, if always { GroupFlags::LOST_CHANGE } else { 0 }, 0);
                 }
             }
         }
@@ -241,9 +247,9 @@ impl Kernel {
         changed
     }
 
-    fn hand(&mut self, report: &Report, mark: u32) -> bool {
+    fn hand(&mut self, report: &Report, mark: u32, inserted: u32) -> bool {
         *self.events.entry(report.group).or_default() += 1;
-        if self.push(Event::Report(report.clone())) {
+        if self.push(Event::Report(report.clone()), inserted) {
             return true;
         }
         if let Some(entry) = self.groups.get_mut(&report.group) {
@@ -253,11 +259,11 @@ impl Kernel {
         false
     }
 
-    fn push(&mut self, event: Event) -> bool {
+    fn push(&mut self, event: Event, inserted: u32) -> bool {
         if self.ring.len() >= self.capacity {
             return false;
         }
-        self.ring.push_back(event);
+        self.ring.push_back((event, inserted));
         true
     }
 

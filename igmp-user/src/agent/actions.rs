@@ -41,7 +41,13 @@ impl Agent {
         if actions.is_empty() {
             return Vec::new();
         }
-        let changes: Vec<MapChange> = actions.iter().filter_map(map_change).collect();
+        let mut changes = Vec::new();
+        let mut done = self.done.drain(..).peekable();
+        for (index, action) in actions.iter().enumerate() {
+            let is_done = done.next_if_eq(&index).is_some();
+            changes.extend(map_change(action, is_done));
+        }
+        drop(done);
         let Applied { refreshed, full } = self.kernel.apply(now, &changes).unwrap_or_else(|error| {
             error!("the kernel's maps do not follow: {error}");
             Applied::default()
@@ -201,8 +207,8 @@ impl Agent {
     }
 }
 
-/// What the kernel has to know of an action.
-fn map_change(action: &Action) -> Option<MapChange> {
+/// What the kernel has to know of an action, which a report may have done already.
+fn map_change(action: &Action, is_done: bool) -> Option<MapChange> {
     let group_key = |interface: igmp_core::InterfaceId, group: Ipv4Addr| GroupKey {
         slot: interface.0,
         group: group.to_bits(),
@@ -217,10 +223,14 @@ fn map_change(action: &Action) -> Option<MapChange> {
             interface,
             group,
             refresh,
-        } => MapChange::SetGroup {
-            key: group_key(interface, group),
-            refresh,
-        },
+        } => {
+            let key = group_key(interface, group);
+            if is_done {
+                MapChange::GroupMade { key, refresh }
+            } else {
+                MapChange::SetGroup { key, refresh }
+            }
+        }
         Action::RemoveGroup { interface, group } => MapChange::RemoveGroup {
             key: group_key(interface, group),
         },

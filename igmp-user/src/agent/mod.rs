@@ -9,6 +9,7 @@
 //! | `plan` | what the configuration wants, given the kernel's interfaces |
 //! | `reconcile` | attaching, detaching, interfaces up and down |
 //! | `served`, `slots` | what was done for an interface; the slots of the kernel's maps |
+//! | `ring` | taking events out of the ring |
 //! | `translate`, `query` | events and frames |
 //! | `actions` | what the core wants done |
 //! | `resync` | groups that the core was not told of |
@@ -31,6 +32,7 @@ mod reconcile;
 mod reload;
 mod requests;
 mod resync;
+mod ring;
 mod served;
 mod signals;
 mod slots;
@@ -41,14 +43,13 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     future::{pending, ready},
     io,
-    net::Ipv4Addr,
     os::fd::OwnedFd,
     path::PathBuf,
     sync::Arc,
 };
 
 use igmp_core::{Action, Duration, Event, Instant, Router};
-use igmp_wire::abi::{EventKind, InterfaceKey};
+use igmp_wire::abi::InterfaceKey;
 use tokio::{
     io::{
         Interest,
@@ -63,8 +64,8 @@ use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::Forwarding, pim::PimSide, proxy::Proxy, reconcile::Attached, served::Served,
-    signals::Received, slots::Slots, throttle::Throttle,
+    forwarding::Forwarding, pim::PimSide, proxy::Proxy, reconcile::Attached, ring::EVENT_BATCH,
+    served::Served, signals::Received, slots::Slots, throttle::Throttle,
 };
 use crate::{
     api::MonitorEvent,
@@ -76,8 +77,6 @@ use crate::{
     sys::PacketSocket,
 };
 
-/// How many events are taken out of the ring before timers and requests get their turn.
-const EVENT_BATCH: usize = 1_024;
 /// How often what nobody announces is looked at: counters of limits, slots to be freed, attachments to try again.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -126,10 +125,12 @@ pub struct Agent {
     slots: Slots,
     /// Slots that interfaces had under an earlier agent.
     adopted: HashMap<InterfaceKey, u32>,
-    /// Room for a batch of events.
-    events: Vec<Event>,
+    /// Room for a batch of events, each with the flags of the entry that its report has made.
+    events: Vec<(Event, u8)>,
     /// What the core wants done and is not done yet.
     actions: Vec<Action>,
+    /// Which of these the report in question has done already, ascending.
+    done: Vec<usize>,
     /// What was last remarked about the kernel's interfaces, so that it is said once.
     remarks: BTreeSet<String>,
     /// The count of lost events when it was last looked at.
@@ -194,6 +195,7 @@ impl Agent {
             adopted: HashMap::new(),
             events: Vec::new(),
             actions: Vec::new(),
+            done: Vec::new(),
             remarks: BTreeSet::new(),
             lost_events: 0,
             scan_at: None,
@@ -349,56 +351,6 @@ impl Agent {
         self.began.get_or_insert(now);
         self.router
             .handle(now, event, &mut self.kernel, &mut self.actions);
-    }
-
-    /// Takes a batch of events out of the ring and serves it. Returns how many there were.
-    fn drain_batch(&mut self) -> usize {
-        let mut events = std::mem::take(&mut self.events);
-        let mut unlocated = BTreeSet::new();
-        let mut packets = Vec::new();
-        let taken = self.kernel.drain_events(EVENT_BATCH, &mut |event, sources| {
-            match EventKind::from_code(event.kind) {
-                Some(EventKind::Source) => {
-                    unlocated.insert(Ipv4Addr::from_bits(event.sender));
-                }
-                Some(EventKind::Flow | EventKind::WrongInterface) => packets.push((
-                    event.slot,
-                    Ipv4Addr::from_bits(event.sender),
-                    Ipv4Addr::from_bits(event.group),
-                )),
-                _ => {}
-            }
-            events.extend(translate::event(&event, sources));
-        });
-        if !unlocated.is_empty() {
-            self.ask_for(unlocated);
-        }
-        for (slot, source, group) in packets {
-            self.pim_packet(slot, source, group);
-        }
-        // Read after the events, so that none is later.
-        let now = clock::now();
-        let upstream = self.upstream();
-        for event in events.drain(..) {
-            if let Some(event) = self.hear_upstream(now, upstream, event) {
-                self.router
-                    .handle(now, event, &mut self.kernel, &mut self.actions);
-            }
-        }
-        self.events = events;
-        self.carry_out(now);
-        taken
-    }
-
-    /// Takes everything out of the ring that is in it now.
-    fn drain_ring(&mut self) {
-        // Under a flood the ring never becomes empty; what it can hold at a time has been seen after so many batches.
-        let batches = self.config.event_ring_size as usize / igmp_wire::abi::Event::LEN / EVENT_BATCH + 1;
-        for _ in 0..batches {
-            if self.drain_batch() < EVENT_BATCH {
-                return;
-            }
-        }
     }
 
     /// When there is something to do without being asked.

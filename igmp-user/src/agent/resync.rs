@@ -8,7 +8,7 @@ use igmp_wire::abi::{EventKind, GroupKey, SourceKey};
 use tracing::{error, info};
 
 use super::{Agent, EVENT_BATCH, clock, slots::Slots};
-use crate::kernel::{MapChange, Scan};
+use crate::kernel::{MapChange, Scan, Seen};
 
 /// A scan is followed by a pause of this many times as long as the maps were searched, so that a flood that fills the ring
 /// again and again cannot keep the agent busy with that alone. What is found is work that is to be done anyway.
@@ -20,7 +20,7 @@ impl Agent {
     /// The ring may hold events that the earlier agent never read. They are older than what the maps say now, so they
     /// are not replayed: everything that hosts want is in the maps already, and of groups for which something else was
     /// reported the hosts are asked.
-    pub(super) fn adopt(&mut self) -> Vec<Found> {
+    pub(super) fn adopt(&mut self) -> Vec<Seen> {
         if !self.kernel.adopted() {
             return Vec::new();
         }
@@ -35,7 +35,7 @@ impl Agent {
             error!("memberships that an earlier igmpd left are not taken over: {error}");
             Vec::new()
         });
-        for found in &mut found {
+        for Seen { found, .. } in &mut found {
             found.incomplete |= unread.contains(&(found.interface, found.group));
         }
         self.adopted = self
@@ -44,7 +44,7 @@ impl Agent {
             .into_iter()
             .map(|(key, config)| (key, config.slot))
             .collect();
-        let slots = found.iter().map(|found| found.interface.0);
+        let slots = found.iter().map(|seen| seen.found.interface.0);
         self.slots = Slots::new(slots.chain(self.adopted.values().copied()));
         info!(groups = found.len(), "taking over what an earlier igmpd left");
         found
@@ -81,33 +81,50 @@ impl Agent {
 
     /// Searches the maps for groups that the core was not told of.
     pub(super) fn scan(&mut self) {
-        let begin = clock::now();
         self.scan_at = None;
         // What was lost up to here has left its mark before it was counted, so this scan finds it.
         if let Ok(lost) = self.kernel.lost_events() {
             self.lost_events = lost;
         }
-        let outcome = self.kernel.scan(Scan::Marked);
-        let pause = clock::now().since(begin) * SCAN_PAUSE_FACTOR;
-        match outcome {
-            Ok(found) => self.take_in(found),
-            Err(error) => {
-                error!("{error}");
-                self.scan_at = Some(clock::now() + Duration::from_secs(1));
+        let begin = clock::now();
+        let mut search = self.kernel.begin_scan(Scan::Marked);
+        let mut searched = clock::now().since(begin);
+        loop {
+            let begin = clock::now();
+            let part = match &mut search {
+                Ok(search) => self.kernel.continue_scan(search),
+                Err(_) => Ok(None),
+            };
+            searched = searched + clock::now().since(begin);
+            match part {
+                Ok(Some(seen)) => self.take_in(seen),
+                Ok(None) => break,
+                Err(error) => {
+                    search = Err(error);
+                    break;
+                }
             }
+            // Otherwise it would overflow once more.
+            self.drain_ring();
         }
-        self.scan_after = clock::now() + pause;
+        if let Err(error) = search {
+            error!("{error}");
+            self.scan_at = Some(clock::now() + Duration::from_secs(1));
+        }
+        self.scan_after = clock::now() + searched * SCAN_PAUSE_FACTOR;
         // Events that were lost during the scan may be of groups that it had passed already.
         self.look_for_lost_events();
     }
 
     /// Tells the core of groups that were found, and removes those of interfaces that are not up.
-    pub(super) fn take_in(&mut self, found: Vec<Found>) {
+    pub(super) fn take_in(&mut self, seen: Vec<Seen>) {
         let mut orphans = Vec::new();
         let mut waiting = 0;
-        for found in found {
+        for Seen { found, flags } in seen {
             if self.is_up(found.interface) {
+                let first = self.actions.len();
                 self.handle(Event::Found(found));
+                self.note_done(first, flags);
                 waiting += 1;
                 // There may be a million, and what is to be done about each takes more room than it itself.
                 if waiting == EVENT_BATCH {
@@ -161,7 +178,7 @@ impl Agent {
         }
     }
 
-    fn is_up(&self, interface: InterfaceId) -> bool {
+    pub(super) fn is_up(&self, interface: InterfaceId) -> bool {
         self.slots
             .owner(interface.0)
             .and_then(|name| self.interfaces.get(name))

@@ -24,6 +24,10 @@ const GROUP_CAPACITY: RangeInclusive<i64> = 1..=1 << 24;
 const SOURCE_CAPACITY: RangeInclusive<i64> = 1..=1 << 26;
 /// Range of `event-ring-size`: from the smallest page of any architecture.
 const EVENT_RING_SIZE: RangeInclusive<i64> = 4_096..=1 << 30;
+/// Most bytes that `event-ring-size` is by default.
+const MOST_EVENT_RING_SIZE: usize = 64 << 20;
+/// What the kernel puts before each event (`BPF_RINGBUF_HDR_SZ`).
+const EVENT_HEADER_LEN: usize = 8;
 /// Range of Query Interval in seconds (RFC 8652, `query-interval`), decimals allowed.
 const QUERY_INTERVAL: RangeInclusive<f64> = 0.1..=31_744.0;
 /// Range of Max Response Time and Last Member Query Interval in seconds (RFC 8652, `query-max-response-time` and
@@ -31,6 +35,13 @@ const QUERY_INTERVAL: RangeInclusive<f64> = 0.1..=31_744.0;
 const RESPONSE_TIME: RangeInclusive<f64> = 0.1..=1_023.0;
 /// The same for version 2, whose Max Response Time is one byte of tenths of a second (RFC 2236 §2.2).
 const RESPONSE_TIME_V2: RangeInclusive<f64> = 0.1..=25.5;
+/// Room for the joins of half of the groups at once, so that a search of the maps is seldom needed.
+fn default_event_ring_size(max_groups: u32) -> u32 {
+    let room = max_groups as usize / 2 * (abi::Event::LEN + EVENT_HEADER_LEN);
+    room.next_power_of_two()
+        .clamp(abi::EVENT_RING_LEN, MOST_EVENT_RING_SIZE) as u32
+}
+
 /// See [`Config::parse`].
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let places = Places::of(text);
@@ -163,11 +174,12 @@ impl Checker<'_> {
         if !bpf_pin_path.is_absolute() {
             self.refuse(&path(&["bpf-pin-path"]), "must be an absolute path");
         }
+        let max_groups = self.number(&path(&["max-groups"]), max_groups, GROUP_CAPACITY, 65_536);
         let event_ring_size = self.number(
             &path(&["event-ring-size"]),
             event_ring_size,
             EVENT_RING_SIZE,
-            abi::EVENT_RING_LEN as u32,
+            default_event_ring_size(max_groups),
         );
         if !event_ring_size.is_power_of_two() {
             self.refuse(
@@ -207,7 +219,7 @@ impl Checker<'_> {
             control_socket,
             bpf_pin_path,
             bpf_log_level: bpf_log_level.unwrap_or_default(),
-            max_groups: self.number(&path(&["max-groups"]), max_groups, GROUP_CAPACITY, 65_536),
+            max_groups,
             max_entries,
             event_ring_size,
             interfaces,

@@ -161,7 +161,17 @@ fn the_documented_values_are_the_defaults() {
         (empty.max_groups, empty.max_entries),
         (shown.max_groups, shown.max_entries)
     );
-    assert_eq!(empty.event_ring_size, 1 << 20);
+    // An event of 40 bytes for each second group, in a power of two from 1 to 64 MiB.
+    assert_eq!(empty.event_ring_size, 2 << 20);
+    for (max_groups, size) in [
+        (1_000, 1 << 20),
+        (131_072, 4 << 20),
+        (1_048_576, 32 << 20),
+        (16_777_216, 64 << 20),
+    ] {
+        let config = parse(&format!("max-groups = {max_groups}")).expect("the key is right");
+        assert_eq!(config.event_ring_size, size, "{max_groups}");
+    }
     let written = shown.interfaces["lan0.7"]
         .igmp
         .as_ref()

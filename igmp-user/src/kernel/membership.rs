@@ -4,6 +4,10 @@
 //! nobody does. First the flags go that let reports refresh it silently, so that from then on each report becomes an
 //! event. A little later, when every packet that was being handled at that moment is done, the entry is deleted unless
 //! one of them refreshed it after all; then it comes back to the core as [`Found`].
+//!
+//! A group that its first report has made as the core wants it needs no command at all: [`MapChange::GroupMade`]. It is in
+//! the map before its event is in the ring, and nobody but the core's own removal of an earlier membership, which is known
+//! here, writes its flags before that event is handled.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,6 +35,14 @@ const REMOVALS_AT_ONCE: usize = 4_096;
 pub enum MapChange {
     /// The group has members; see [`Action::SetGroup`](igmp_core::Action::SetGroup).
     SetGroup {
+        /// The interface's slot, and the group.
+        key: GroupKey,
+        /// Which reports change nothing but the time.
+        refresh: Refresh,
+    },
+    /// The group has members, which the report that the core was told of has made the kernel's entry say: with these
+    /// flags.
+    GroupMade {
         /// The interface's slot, and the group.
         key: GroupKey,
         /// Which reports change nothing but the time.
@@ -83,8 +95,9 @@ impl Removals {
         self.queue.insert((now + REMOVAL_DELAY, self.next), key);
     }
 
-    fn cancel(&mut self, key: EntryKey) {
-        self.current.remove(&key);
+    /// Whether there was one.
+    fn cancel(&mut self, key: EntryKey) -> bool {
+        self.current.remove(&key).is_some()
     }
 
     /// The entries whose second step is due, with the time up to which reports were known.
@@ -107,7 +120,7 @@ impl Removals {
 }
 
 /// The flags for a group that these reports refresh.
-fn refresh_flags(refresh: Refresh) -> u32 {
+pub fn refresh_flags(refresh: Refresh) -> u32 {
     let Refresh { v1, v2, v3 } = refresh;
     [
         (v1, GroupFlags::REFRESH_V1),
@@ -148,10 +161,12 @@ impl Kernel {
         if changes.is_empty() {
             return Ok(Applied::default());
         }
-        let mut commands = Vec::with_capacity(changes.len());
+        let mut commands = Vec::new();
         for change in changes {
             let (next, entry, removal) = match *change {
-                MapChange::SetGroup { key, refresh } => {
+                // What was to be removed has lost its flags, and gets them back.
+                MapChange::GroupMade { key, .. } if !self.removals.cancel((key, 0)) => continue,
+                MapChange::SetGroup { key, refresh } | MapChange::GroupMade { key, refresh } => {
                     let set = refresh_flags(refresh);
                     let clear = (ALL_REFRESH & !set) | GroupFlags::PENDING | GroupFlags::EXCLUDE;
                     (
@@ -207,11 +222,8 @@ impl Kernel {
             commands.push(next);
         }
         let mut applied = Applied::default();
-        for (change, result) in changes.iter().zip(self.run(&commands)?) {
-            let removes = matches!(
-                change,
-                MapChange::RemoveGroup { .. } | MapChange::RemoveSource { .. }
-            );
+        self.run_each(&commands, |result| {
+            let removes = result.operation == Operation::Change as u32;
             match CommandStatus::from_code(result.status) {
                 CommandStatus::Full => applied.full += 1,
                 CommandStatus::Done if removes && is_newer(&result, now) => {
@@ -219,7 +231,7 @@ impl Kernel {
                 }
                 _ => {}
             }
-        }
+        })?;
         Ok(applied)
     }
 

@@ -44,9 +44,9 @@ pub use self::{
     attach::{XdpMode, XdpWish, program_name},
     error::KernelError,
     forwarding::{Flows, PortSetMaker},
-    membership::{Applied, MapChange},
+    membership::{Applied, MapChange, refresh_flags},
     object::{BpfLogLevel, LoadOptions},
-    scan::Scan,
+    scan::{Scan, Search, Seen},
 };
 use crate::sys::Plain;
 

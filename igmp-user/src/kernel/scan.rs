@@ -1,21 +1,26 @@
 //! Finding what the ring had no room for.
 //!
 //! The XDP program leaves marks in the maps: entries that the agent has never heard of are pending, and groups of which
-//! an event was lost say so. A scan goes through both maps once and collects them.
+//! an event was lost say so. A scan goes through both maps once and collects them, part by part, so that the agent can do
+//! something else in between.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
 };
 
+use aya::{Pod, maps::IterableMap};
 use igmp_core::{Found, Instant, InterfaceId};
-use igmp_wire::abi::{Command, CommandStatus, GroupFlags, GroupKey, MAX_COMMANDS, Operation, SourceFlags};
+use igmp_wire::abi::{
+    Command, CommandStatus, GroupEntry, GroupFlags, GroupKey, MAX_COMMANDS, Operation, SourceFlags,
+};
 
 use super::{Kernel, KernelError, membership::time};
-use crate::sys::Plain;
+use crate::sys::{Entries, Plain};
 
-/// How many marks are taken off in one go. Commands take many times the room of a key.
-const AT_ONCE: usize = 16 * MAX_COMMANDS;
+/// How many entries are read, and at most how many marks are taken off in one go. Commands take many times the room of a
+/// key.
+const AT_ONCE: usize = 18 * MAX_COMMANDS;
 
 /// Which groups a scan collects.
 #[derive(Clone, Copy, Debug)]
@@ -38,72 +43,166 @@ impl Scan<'_> {
     }
 }
 
+/// A group that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What the maps say of it.
+    pub found: Found,
+    /// The flags that its entry has, now that the marks are off.
+    pub flags: u32,
+}
+
+/// A scan that is under way.
+#[derive(Debug)]
+pub struct Search<'a> {
+    which: Scan<'a>,
+    /// Sources to be told, by group. What is left when all groups have been read belongs to groups without a mark.
+    sources: BTreeMap<GroupKey, Vec<(Ipv4Addr, Instant)>>,
+    groups: Entries<Plain<GroupKey>, Plain<GroupEntry>>,
+    /// Room for entries.
+    keys: Vec<Plain<GroupKey>>,
+    values: Vec<Plain<GroupEntry>>,
+}
+
 impl Kernel {
     /// Collects groups from the kernel's maps, and takes their marks off.
     ///
     /// # Errors
     ///
     /// [`KernelError`] where the kernel refuses.
-    pub fn scan(&mut self, which: Scan<'_>) -> Result<Vec<Found>, KernelError> {
-        let mut groups = BTreeMap::new();
-        for entry in self.groups.iter() {
-            let (Plain(key), Plain(entry)) = entry.map_err(KernelError::map("scan the map of groups"))?;
-            if which.takes(
-                key.slot,
-                entry.flags & (GroupFlags::PENDING | GroupFlags::LOST) != 0,
-            ) {
-                groups.insert(key, Vec::new());
-            }
+    pub fn scan(&mut self, which: Scan<'_>) -> Result<Vec<Seen>, KernelError> {
+        let mut search = self.begin_scan(which)?;
+        let mut all = Vec::new();
+        while let Some(part) = self.continue_scan(&mut search)? {
+            all.extend(part);
         }
-        for entry in self.sources.iter() {
-            let (Plain(key), Plain(entry)) = entry.map_err(KernelError::map("scan the map of sources"))?;
-            if which.takes(key.slot, entry.flags & SourceFlags::PENDING != 0) {
-                let group = GroupKey {
-                    slot: key.slot,
-                    group: key.group,
-                };
-                let source = (
-                    Ipv4Addr::from_bits(key.source),
-                    Instant::from_nanos(entry.last_report),
-                );
-                groups.entry(group).or_default().push(source);
-            }
-        }
+        Ok(all)
+    }
 
-        // The marks are cleared by the operation that reads them, so one that is set meanwhile is found by the next scan.
+    /// Begins to collect groups.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`] where the kernel refuses.
+    pub fn begin_scan<'a>(&self, which: Scan<'a>) -> Result<Search<'a>, KernelError> {
+        let mut sources: BTreeMap<GroupKey, Vec<_>> = BTreeMap::new();
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        let mut entries = Entries::new(AT_ONCE);
+        loop {
+            read(&mut entries, &self.sources, &mut keys, &mut values)?;
+            if keys.is_empty() {
+                break;
+            }
+            for (Plain(key), Plain(entry)) in keys.iter().zip(&values) {
+                if which.takes(key.slot, entry.flags & SourceFlags::PENDING != 0) {
+                    let group = GroupKey {
+                        slot: key.slot,
+                        group: key.group,
+                    };
+                    let source = (
+                        Ipv4Addr::from_bits(key.source),
+                        Instant::from_nanos(entry.last_report),
+                    );
+                    sources.entry(group).or_default().push(source);
+                }
+            }
+        }
+        Ok(Search {
+            which,
+            sources,
+            groups: Entries::new(AT_ONCE),
+            keys: Vec::new(),
+            values: Vec::new(),
+        })
+    }
+
+    /// Collects some more groups, and takes their marks off. `None` when there are no more.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`] where the kernel refuses.
+    pub fn continue_scan(&self, search: &mut Search<'_>) -> Result<Option<Vec<Seen>>, KernelError> {
+        let Search {
+            which,
+            sources,
+            groups,
+            keys,
+            values,
+        } = search;
+        let mut part = Vec::new();
+        while part.is_empty() {
+            read(groups, &self.groups, keys, values)?;
+            if keys.is_empty() {
+                break;
+            }
+            for (Plain(key), Plain(entry)) in keys.iter().zip(values.iter()) {
+                let is_marked = entry.flags & (GroupFlags::PENDING | GroupFlags::LOST) != 0;
+                if which.takes(key.slot, is_marked) || sources.contains_key(key) {
+                    part.push((*key, sources.remove(key).unwrap_or_default()));
+                }
+            }
+        }
+        while part.len() < AT_ONCE
+            && keys.is_empty()
+            && let Some(rest) = sources.pop_first()
+        {
+            part.push(rest);
+        }
+        if part.is_empty() {
+            return Ok(None);
+        }
+        self.take_off_marks(*which, part).map(Some)
+    }
+
+    /// Takes the marks off some groups. The operation that clears them reads them, so one that is set meanwhile is found by
+    /// the next scan.
+    fn take_off_marks(
+        &self,
+        which: Scan<'_>,
+        part: Vec<(GroupKey, Vec<(Ipv4Addr, Instant)>)>,
+    ) -> Result<Vec<Seen>, KernelError> {
         let clear = GroupFlags::PENDING | GroupFlags::LOST;
         let adopting = matches!(which, Scan::All);
-        let mut all_found = Vec::with_capacity(groups.len());
-        let mut groups = groups.into_iter();
-        loop {
-            let part: Vec<_> = groups.by_ref().take(AT_ONCE).collect();
-            if part.is_empty() {
-                return Ok(all_found);
-            }
-            let commands: Vec<Command> = part
-                .iter()
-                .map(|(key, _)| Command {
-                    operation: Operation::Change as u32,
-                    slot: key.slot,
-                    group: key.group,
-                    clear,
-                    ..Command::default()
+        let commands: Vec<Command> = part
+            .iter()
+            .map(|(key, _)| Command {
+                operation: Operation::Change as u32,
+                slot: key.slot,
+                group: key.group,
+                clear,
+                ..Command::default()
+            })
+            .collect();
+        let results = self.run(&commands)?;
+        let seen = part
+            .into_iter()
+            .zip(results)
+            .filter_map(|((key, sources), entry)| {
+                if CommandStatus::from_code(entry.status) == CommandStatus::Done {
+                    return Some(Seen {
+                        found: describe(key, &entry, sources, adopting),
+                        flags: entry.set & !clear,
+                    });
+                }
+                // A source was reported while its group was on its way out.
+                (!sources.is_empty()).then(|| Seen {
+                    found: describe(key, &Command::default(), sources, false),
+                    flags: 0,
                 })
-                .collect();
-            let results = self.run(&commands)?;
-            let found = part
-                .into_iter()
-                .zip(results)
-                .filter_map(|((key, sources), entry)| {
-                    if CommandStatus::from_code(entry.status) == CommandStatus::Done {
-                        return Some(describe(key, &entry, sources, adopting));
-                    }
-                    // A source was reported while its group was on its way out.
-                    (!sources.is_empty()).then(|| describe(key, &Command::default(), sources, false))
-                });
-            all_found.extend(found);
-        }
+            });
+        Ok(seen.collect())
     }
+}
+
+/// Reads the next entries of a map.
+fn read<K: Pod, V: Pod>(
+    entries: &mut Entries<K, V>,
+    map: &impl IterableMap<K, V>,
+    keys: &mut Vec<K>,
+    values: &mut Vec<V>,
+) -> Result<(), KernelError> {
+    let outcome = entries.next(map, keys, values);
+    outcome.map_err(|error| KernelError::map("scan the maps of groups and sources")(error.into()))
 }
 
 fn describe(key: GroupKey, entry: &Command, sources: Vec<(Ipv4Addr, Instant)>, adopting: bool) -> Found {

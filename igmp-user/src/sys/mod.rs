@@ -1,8 +1,9 @@
-//! Everything that needs `unsafe` in user space: the packet socket, multicast routing, and the promise that types of the
-//! boundary with the kernel are plain bytes.
+//! Everything that needs `unsafe` in user space: the packet socket, multicast routing, reading many entries of a map, and the
+//! promise that types of the boundary with the kernel are plain bytes.
 
 #![expect(unsafe_code, reason = "this is the one module that holds it")]
 
+mod entries;
 pub mod mroute;
 
 use std::{
@@ -15,6 +16,8 @@ use igmp_wire::abi::{
     InterfaceUsage, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
 };
 use rustix::net::sockopt;
+
+pub use self::entries::Entries;
 
 /// Room for frames that the interfaces have not sent yet, in bytes as the kernel accounts for them: 3,500 of full length, which
 /// join a quarter of a million groups. What finds no room is lost until the protocol repeats it.

@@ -40,15 +40,16 @@ pub struct Event {
     pub s_qrv: u8,
     /// QQIC of a query as received.
     pub qqic: u8,
+    /// Where the report made the group's entry in the map, and the entry is not pending: its flags. They need not be
+    /// written once more where they are as they should be. 0 for anything else.
+    pub inserted: u8,
     /// Always 0.
-    pub reserved: u8,
-    /// Always 0.
-    pub reserved_too: u32,
+    pub reserved: u32,
 }
 
 byte_layout!(Event, 32, {
     time: u64, slot: u32, group: u32, sender: u32, source_count: u16, kind: u8, version: u8,
-    max_resp_code: u8, s_qrv: u8, qqic: u8, reserved: u8, reserved_too: u32,
+    max_resp_code: u8, s_qrv: u8, qqic: u8, inserted: u8, reserved: u32,
 });
 
 /// What an event is about. The record kinds have the codes of RFC 9776 §4.2.13.

@@ -48,9 +48,9 @@ pub struct GroupEntry {
 pub struct GroupFlags;
 
 impl GroupFlags {
-    /// The agent has not seen this entry yet.
+    /// The agent has not seen this entry yet, and it takes a scan to find it where the event could not be handed over.
     pub const PENDING: u32 = 1;
-    /// The report that made this entry asked for all sources but some (filter mode EXCLUDE).
+    /// The report that made this entry, which is pending, asked for all sources but some (filter mode EXCLUDE).
     pub const EXCLUDE: u32 = 1 << 1;
     /// A version 1 report changes nothing here but the time.
     pub const REFRESH_V1: u32 = 1 << 2;
@@ -141,7 +141,11 @@ pub enum GroupStep {
     Ignore,
     /// Write the time and the reporter, no event.
     Refresh,
-    /// Insert the group with these flags and send an event.
+    /// Insert the group with these flags and send an event. Where that fails, set [`GroupFlags::PENDING`] so that the agent
+    /// finds out.
+    ///
+    /// A group in EXCLUDE mode without sources has at once the flags that the agent would give it, so that there is nothing
+    /// left to be written. Others are pending until the agent has written theirs.
     Insert(u32),
     /// Send an event; where that fails, set this flag so that the agent finds out. With [`GroupFlags::LOST_JOIN`] the
     /// report sets the group timer, so its time is written first.
@@ -160,7 +164,7 @@ impl GroupStep {
     pub const fn decide(change: Change, known: Option<u32>) -> Self {
         match (change, known) {
             (Change::AnySource { version }, None) => {
-                Self::Insert(GroupFlags::PENDING | GroupFlags::EXCLUDE | GroupFlags::refresh(version))
+                Self::Insert(GroupFlags::refresh(version) | GroupFlags::REFRESH_V3)
             }
             (Change::AnySource { version }, Some(flags)) if flags & GroupFlags::refresh(version) != 0 => {
                 Self::Refresh
@@ -179,3 +183,6 @@ byte_layout!(GroupKey, 8, { slot: u32, group: u32 });
 byte_layout!(SourceKey, 12, { slot: u32, group: u32, source: u32 });
 byte_layout!(SourceEntry, 16, { last_report: u64, reporter: u32, flags: u32 });
 const _: () = assert!(size_of::<GroupEntry>() == 40);
+// They stand in `Event::inserted`, which is a byte.
+const _: () =
+    assert!((GroupFlags::REFRESH_V1 | GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3) <= u8::MAX as u32);

@@ -32,7 +32,7 @@ pub use membership::{
 
 /// Version of this agreement. It is part of the path where maps are pinned, so that an agent never adopts maps of
 /// another layout.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// How many interfaces, VLANs included, the router can serve: the slots of the counters.
 pub const MAX_INTERFACES: u32 = 1_024;

@@ -70,8 +70,8 @@ fn bytes_are_those_of_the_layout() {
         max_resp_code: u8,
         s_qrv: u8,
         qqic: u8,
-        reserved: u8,
-        reserved_too: u32,
+        inserted: u8,
+        reserved: u32,
     });
     check_layout!(RouteKey {
         group: u32,

@@ -233,6 +233,55 @@ fn setting_again_cancels_the_removal() {
     assert!(xdp.group(GROUP).is_some());
 }
 
+/// A group that its report made as it should be needs no command, and none is run that would insert it anew.
+#[test]
+fn what_a_report_made_is_left_alone() {
+    let mut xdp = Xdp::new();
+    xdp.receive(&frame(Message::ReportV2(GROUP)));
+    let made = xdp.group(GROUP).expect("the group is known");
+    let refresh = Refresh {
+        v2: true,
+        v3: true,
+        v1: false,
+    };
+    let other = Ipv4Addr::new(239, 1, 2, 4);
+    let changes = [GROUP, other].map(|group| MapChange::GroupMade {
+        key: group_key(group),
+        refresh,
+    });
+    apply(&mut xdp, &changes);
+    assert_eq!(xdp.group(GROUP), Some(made));
+    assert_eq!(xdp.group(other), None);
+}
+
+/// A removal that was under way has taken the flags off that the report had given.
+#[test]
+fn what_a_report_made_is_written_where_it_was_to_be_removed() {
+    let mut xdp = Xdp::new();
+    xdp.receive(&frame(Message::ReportV2(GROUP)));
+    let key = group_key(GROUP);
+    let refresh = Refresh {
+        v2: true,
+        v3: true,
+        v1: false,
+    };
+    for at_once in [true, false] {
+        let (removal, made) = (
+            MapChange::RemoveGroup { key },
+            MapChange::GroupMade { key, refresh },
+        );
+        if at_once {
+            apply(&mut xdp, &[removal, made]);
+        } else {
+            apply(&mut xdp, &[removal]);
+            apply(&mut xdp, &[made]);
+        }
+        assert_eq!(xdp.kernel.finish_removals(later()).expect("it runs"), []);
+        let flags = xdp.group(GROUP).expect("the group is known").flags;
+        assert_eq!(flags, GroupFlags::REFRESH_V2 | GroupFlags::REFRESH_V3);
+    }
+}
+
 /// Times are read one by one or together, with the same result, and many more than fit into one run.
 #[test]
 fn times_are_read_together() {

@@ -1,6 +1,6 @@
 //! Doing what the core wants done.
 
-use igmp_core::{Action, Event, Found, Instant, Refresh, SendQuery};
+use igmp_core::{Action, Event, Found, Instant, NotificationKind, Refresh, SendQuery};
 use igmp_wire::abi::GroupFlags;
 
 use super::{REFRESH, Router, Work};
@@ -44,6 +44,38 @@ impl Router {
             self.decided(now, actions);
         }
         (queries, timers_waited)
+    }
+
+    /// A group that is new to the core, and whose report has made its entry with the flags that the core wants, needs no
+    /// command. Those that this event led to begin at `first`.
+    pub(super) fn leave_out_what_is_done(
+        &self,
+        first: usize,
+        inserted: u32,
+        actions: &mut Vec<Action>,
+        scenario: &Scenario,
+    ) {
+        let joined = |action: &Action| matches!(action, Action::Notify(notification) if notification.kind == NotificationKind::GroupJoined);
+        if inserted == 0 || !actions.get(first).is_some_and(joined) {
+            return;
+        }
+        let is_set = |action: &Action| matches!(action, Action::SetGroup { .. });
+        let Some(index) = actions
+            .iter()
+            .skip(first)
+            .position(is_set)
+            .map(|index| first + index)
+        else {
+            return;
+        };
+        let Action::SetGroup { group, refresh, .. } = actions[index] else {
+            return;
+        };
+        let removes = |action: &Action| matches!(*action, Action::RemoveGroup { group: removed, .. } if removed == group);
+        let is_leaving = self.is_leaving(group, None) || actions[..first].iter().any(removes);
+        if refresh_flags(refresh, scenario.sabotage) == inserted && !is_leaving {
+            actions.remove(index);
+        }
     }
 
     /// Changes the kernel's maps. Answers what is to be removed although a report refreshed it after the core decided: the

@@ -179,8 +179,10 @@ impl Router {
                 self.serve(now, event, &mut actions, trace);
             }
         }
-        while let Some(event) = self.kernel.ring.pop_front() {
+        while let Some((event, inserted)) = self.kernel.ring.pop_front() {
+            let first = actions.len();
             self.tell(now, event, &mut actions, trace);
+            self.leave_out_what_is_done(first, inserted, &mut actions, scenario);
         }
         if self.kernel.lost != self.lost_seen && scenario.sabotage != Some(Sabotage::NoResync) {
             self.lost_seen = self.kernel.lost;

@@ -41,7 +41,7 @@ impl Router {
         let unheard: BTreeSet<_> = kernel
             .ring
             .drain(..)
-            .filter_map(|event| match event {
+            .filter_map(|(event, _)| match event {
                 Event::Report(report) => Some(report.group),
                 _ => None,
             })
