@@ -8,8 +8,8 @@ use igmp_core::{
 };
 
 const GROUPS: u32 = 1_000_000;
-/// Most bytes for each of them.
-const MOST: u64 = 110;
+/// Most bytes for each of them. They come in no order; where they come in order it is a tenth less.
+const MOST: u64 = 120;
 const LAN: InterfaceId = InterfaceId(0);
 const START: Instant = Instant::from_nanos(1_000_000_000_000);
 

@@ -3,9 +3,11 @@
 /// Most entries of a chunk: as many as there are bits in [`Chunk::free`].
 pub(super) const CHUNK: usize = 64;
 
-/// By how many values the room for them grows. Where keys come in no order chunks are two thirds full, and so is not much
-/// more memory than that in use.
-const STEP: usize = 8;
+/// By how many values the room for them grows at least. Where keys come in no order chunks are two thirds full, and so is
+/// not much more memory than that in use.
+const LEAST_STEP: usize = 8;
+/// By how many bytes it grows at least.
+const LEAST_STEP_BYTES: usize = 64;
 
 /// How many values may be missing among those that there is room for.
 const MOST_FREE: usize = 16;
@@ -28,22 +30,39 @@ pub(super) struct Chunk<K, V> {
 }
 
 impl<K: Copy + Ord, V> Chunk<K, V> {
-    /// A chunk of one entry.
-    pub(super) fn of(key: K, value: V) -> Box<Self> {
-        let mut chunk = Self::with_room(key, STEP);
-        chunk.insert(0, key, value);
-        Box::new(chunk)
-    }
+    /// By how many values the room for them grows.
+    const STEP: usize = {
+        let step = LEAST_STEP_BYTES / size_of::<Option<V>>();
+        if step > LEAST_STEP { step } else { LEAST_STEP }
+    };
 
     /// A chunk without entries, and any key to fill it with.
-    fn with_room(filler: K, room: usize) -> Self {
+    pub(super) fn new(filler: K) -> Self {
         Self {
             len: 0,
             free: 0,
             keys: [filler; CHUNK],
             places: [0; CHUNK],
-            values: Vec::with_capacity(room),
+            values: Vec::new(),
         }
+    }
+
+    /// Takes all entries out.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            len: core::mem::take(&mut self.len),
+            free: core::mem::take(&mut self.free),
+            keys: self.keys,
+            places: self.places,
+            values: core::mem::take(&mut self.values),
+        }
+    }
+
+    /// Drops all entries.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        self.free = 0;
+        self.values = Vec::new();
     }
 
     /// How many entries there are.
@@ -75,7 +94,7 @@ impl<K: Copy + Ord, V> Chunk<K, V> {
     pub(super) fn insert(&mut self, index: usize, key: K, value: V) {
         let place = if self.free == 0 {
             if self.values.len() == self.values.capacity() {
-                self.values.reserve_exact(STEP);
+                self.values.reserve_exact(Self::STEP);
             }
             self.values.push(Some(value));
             self.values.len() - 1
@@ -105,8 +124,9 @@ impl<K: Copy + Ord, V> Chunk<K, V> {
     }
 
     /// Takes out all entries from one on.
-    pub(super) fn split_off(&mut self, from: usize) -> Box<Self> {
-        let mut after = Box::new(Self::with_room(self.keys[from], self.len - from + STEP));
+    pub(super) fn split_off(&mut self, from: usize) -> Self {
+        let mut after = Self::new(self.keys[from]);
+        after.values.reserve_exact(self.len - from + Self::STEP);
         for index in from..self.len {
             if let Some(value) = self.take_value(index) {
                 after.insert(index - from, self.keys[index], value);
@@ -132,7 +152,7 @@ impl<K: Copy + Ord, V> Chunk<K, V> {
     }
 
     /// All entries.
-    pub(super) fn into_entries(mut self: Box<Self>) -> impl Iterator<Item = (K, V)> {
+    pub(super) fn into_entries(mut self) -> impl Iterator<Item = (K, V)> {
         (0..self.len).filter_map(move |index| Some((self.keys[index], self.take_value(index)?)))
     }
 
@@ -144,7 +164,7 @@ impl<K: Copy + Ord, V> Chunk<K, V> {
 
     /// Puts the values into the order of their keys, and gives back the memory that is not needed for them.
     fn compact(&mut self) {
-        let mut values = Vec::with_capacity(self.len + STEP);
+        let mut values = Vec::with_capacity(self.len + Self::STEP);
         for index in 0..self.len {
             values.push(self.take_value(index));
             self.places[index] = index as u8;
@@ -160,7 +180,7 @@ impl<K: Copy + Ord, V> Chunk<K, V> {
         assert!(self.keys().is_sorted_by(|one, other| one < other));
         assert_eq!(self.values.len(), self.len + self.free.count_ones() as usize);
         assert!(self.values.len() < self.len + MOST_FREE);
-        assert!(self.values.capacity() <= self.values.len() + STEP);
+        assert!(self.values.capacity() <= self.values.len() + Self::STEP);
         for (place, value) in self.values.iter().enumerate() {
             assert_eq!(value.is_none(), self.free & (1 << place) != 0);
         }

@@ -5,19 +5,24 @@
 //! the last of them, or not at all. Keys lie beside each other, so that a search touches little memory.
 //!
 //! Each operation moves keys of one chunk; once in many times, when a chunk is made or dropped, values move, and the list
-//! of chunks does, which is twelve bytes for each of them.
+//! of chunks does, which is eight bytes for each of them where keys are addresses.
 
+mod arena;
 mod chunk;
 
-use self::chunk::{CHUNK, Chunk};
+use self::{
+    arena::Arena,
+    chunk::{CHUNK, Chunk},
+};
 
 /// A map with ascending keys.
 #[derive(Clone, Debug)]
 pub struct DenseMap<K, V> {
     /// For each chunk a key that none of its keys is less than, and that is greater than all before it.
     firsts: Vec<K>,
-    /// No chunk is empty. Boxed, since this list moves when a chunk is made in its middle.
-    chunks: Vec<Box<Chunk<K, V>>>,
+    /// The numbers of the chunks, in order. No chunk is empty.
+    order: Vec<u32>,
+    chunks: Arena<K, V>,
     len: usize,
     /// The key of the last new entry.
     last: Option<K>,
@@ -27,7 +32,8 @@ impl<K, V> Default for DenseMap<K, V> {
     fn default() -> Self {
         Self {
             firsts: Vec::new(),
-            chunks: Vec::new(),
+            order: Vec::new(),
+            chunks: Arena::default(),
             len: 0,
             last: None,
         }
@@ -52,16 +58,31 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
             .saturating_sub(1)
     }
 
+    /// A chunk, by its place in the order.
+    fn chunk(&self, at: usize) -> Option<&Chunk<K, V>> {
+        self.chunks.get(*self.order.get(at)?)
+    }
+
+    fn chunk_mut(&mut self, at: usize) -> Option<&mut Chunk<K, V>> {
+        self.chunks.get_mut(*self.order.get(at)?)
+    }
+
+    /// All chunks from a place in the order on.
+    fn chunks_from(&self, at: usize) -> impl Iterator<Item = &Chunk<K, V>> {
+        let numbers = self.order.get(at..).unwrap_or_default();
+        numbers.iter().filter_map(|&number| self.chunks.get(number))
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &K) -> Option<&V> {
-        let chunk = self.chunks.get(self.chunk_of(key))?;
+        let chunk = self.chunk(self.chunk_of(key))?;
         chunk.value(chunk.find(key).ok()?)
     }
 
     /// The value of a key, to change it.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let index = self.chunk_of(key);
-        let chunk = self.chunks.get_mut(index)?;
+        let chunk = self.chunk_mut(index)?;
         let index = chunk.find(key).ok()?;
         chunk.value_mut(index)
     }
@@ -75,7 +96,7 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.find(&key) {
             Ok((at, index)) => {
-                let place = self.chunks.get_mut(at)?.value_mut(index)?;
+                let place = self.chunk_mut(at)?.value_mut(index)?;
                 Some(core::mem::replace(place, value))
             }
             Err(place) => {
@@ -95,14 +116,14 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
             Ok(place) => place,
             Err(place) => self.insert_at(place, key, value()),
         };
-        let value = self.chunks[at].value_mut(index);
+        let value = self.chunk_mut(at).and_then(|chunk| chunk.value_mut(index));
         value.expect("an entry that was found or made has a value")
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let (at, index) = self.find(key).ok()?;
-        let value = self.chunks.get_mut(at)?.remove(index);
+        let value = self.chunk_mut(at)?.remove(index);
         self.len -= 1;
         self.tidy(at);
         value
@@ -110,12 +131,12 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
 
     /// The least key.
     pub fn first_key(&self) -> Option<K> {
-        self.chunks.first()?.keys().first().copied()
+        self.chunk(0)?.keys().first().copied()
     }
 
     /// Takes out the entry with the least key.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
-        let chunk = self.chunks.first_mut()?;
+        let chunk = self.chunk_mut(0)?;
         let key = chunk.keys().first().copied()?;
         let value = chunk.remove(0)?;
         self.len -= 1;
@@ -126,18 +147,14 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
     /// The entries from a key on, ascending.
     pub fn range(&self, from: K) -> impl Iterator<Item = (K, &V)> {
         let (Ok((at, index)) | Err((at, index))) = self.find(&from);
-        let of_first = self
-            .chunks
-            .get(at)
-            .into_iter()
-            .flat_map(move |chunk| chunk.from(index));
-        let others = self.chunks.iter().skip(at + 1);
-        of_first.chain(others.flat_map(|chunk| chunk.from(0)))
+        let mut index = index;
+        self.chunks_from(at)
+            .flat_map(move |chunk| chunk.from(core::mem::take(&mut index)))
     }
 
     /// All entries, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (K, &V)> {
-        self.chunks.iter().flat_map(|chunk| chunk.from(0))
+        self.chunks_from(0).flat_map(|chunk| chunk.from(0))
     }
 
     /// All keys, ascending.
@@ -152,13 +169,17 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
 
     /// All entries, ascending.
     pub fn into_entries(self) -> impl Iterator<Item = (K, V)> {
-        self.chunks.into_iter().flat_map(Chunk::into_entries)
+        let Self {
+            order, mut chunks, ..
+        } = self;
+        let chunks = order.into_iter().filter_map(move |number| chunks.remove(number));
+        chunks.flat_map(Chunk::into_entries)
     }
 
     /// Where the entry of a key is: in which chunk, and at which place there. Or where it would have to be.
     fn find(&self, key: &K) -> Result<(usize, usize), (usize, usize)> {
         let at = self.chunk_of(key);
-        match self.chunks.get(at).map(|chunk| chunk.find(key)) {
+        match self.chunk(at).map(|chunk| chunk.find(key)) {
             Some(Ok(index)) => Ok((at, index)),
             Some(Err(index)) => Err((at, index)),
             None => Err((at, 0)),
@@ -169,8 +190,8 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
     fn insert_at(&mut self, (at, index): (usize, usize), key: K, value: V) -> (usize, usize) {
         self.len += 1;
         let last = self.last.replace(key);
-        let Some(chunk) = self.chunks.get_mut(at) else {
-            return self.insert_chunk(at, Chunk::of(key, value), key);
+        let Some(chunk) = self.chunk_mut(at) else {
+            return self.begin_chunk(at, key, value);
         };
         if chunk.len() < CHUNK {
             chunk.insert(index, key, value);
@@ -197,35 +218,51 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
                 after.insert(index - middle, key, value);
                 (at + 1, index - middle)
             };
-            self.insert_chunk(at + 1, after, first_after);
+            let number = self.chunks.add(after);
+            self.firsts.insert(at + 1, first_after);
+            self.order.insert(at + 1, number);
             return place;
         }
         // After everything in a full chunk, which stays full.
-        match (self.chunks.get_mut(at + 1), self.firsts.get_mut(at + 1)) {
-            (Some(next), Some(first)) if next.len() < CHUNK => {
+        match self.chunk_mut(at + 1) {
+            Some(next) if next.len() < CHUNK => {
                 next.insert(0, key, value);
-                *first = key;
+                if let Some(first) = self.firsts.get_mut(at + 1) {
+                    *first = key;
+                }
                 (at + 1, 0)
             }
-            _ => self.insert_chunk(at + 1, Chunk::of(key, value), key),
+            _ => self.begin_chunk(at + 1, key, value),
         }
     }
 
-    fn insert_chunk(&mut self, at: usize, chunk: Box<Chunk<K, V>>, first: K) -> (usize, usize) {
-        self.firsts.insert(at, first);
-        self.chunks.insert(at, chunk);
+    /// Makes a chunk of one entry, as the one at this place in the order. Answers where the entry is.
+    fn begin_chunk(&mut self, at: usize, key: K, value: V) -> (usize, usize) {
+        let number = self.chunks.make(key);
+        if let Some(chunk) = self.chunks.get_mut(number) {
+            chunk.insert(0, key, value);
+        }
+        self.firsts.insert(at, key);
+        self.order.insert(at, number);
         (at, 0)
+    }
+
+    fn remove_chunk(&mut self, at: usize) -> Option<Chunk<K, V>> {
+        self.firsts.remove(at);
+        let number = self.order.remove(at);
+        self.chunks.remove(number)
     }
 
     /// Drops a chunk that has become empty, and puts two together of which little is left.
     fn tidy(&mut self, at: usize) {
-        let len = |at: usize| self.chunks.get(at).map(|chunk| chunk.len());
+        let len = |at: usize| self.chunk(at).map(Chunk::len);
         let Some(here) = len(at).filter(|len| *len <= CHUNK / 4) else {
             return;
         };
         if here == 0 {
             self.firsts.remove(at);
-            self.chunks.remove(at);
+            let number = self.order.remove(at);
+            self.chunks.drop(number);
             return;
         }
         let fits = |other: usize| len(other).is_some_and(|other| here + other <= CHUNK / 2);
@@ -235,10 +272,9 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
             _ => None,
         };
         if let Some(into) = into {
-            self.firsts.remove(into + 1);
-            let after = self.chunks.remove(into + 1);
-            if let Some(chunk) = self.chunks.get_mut(into) {
-                chunk.append(*after);
+            let after = self.remove_chunk(into + 1);
+            if let (Some(chunk), Some(after)) = (self.chunk_mut(into), after) {
+                chunk.append(after);
             }
         }
     }
@@ -254,10 +290,10 @@ mod tests {
 
     /// What holds between operations.
     fn check(map: &DenseMap<u16, u32>) {
-        assert_eq!(map.firsts.len(), map.chunks.len());
+        assert_eq!(map.firsts.len(), map.order.len());
         let mut before = None;
         let mut len = 0;
-        for (first, chunk) in map.firsts.iter().zip(&map.chunks) {
+        for (first, chunk) in map.firsts.iter().zip(map.chunks_from(0)) {
             chunk.check();
             assert!(before.is_none_or(|before| before < *first));
             assert!(chunk.keys().first().is_some_and(|key| first <= key));
@@ -344,6 +380,6 @@ mod tests {
         }
         check(&map);
         let least = 65_000_usize.div_ceil(CHUNK);
-        assert!(map.chunks.len() <= least + 2, "{} chunks", map.chunks.len());
+        assert!(map.order.len() <= least + 2, "{} chunks", map.order.len());
     }
 }

@@ -13,7 +13,7 @@ use tracing::warn;
 use super::{
     Engine,
     show::Sources,
-    table::{Incoming, Traffic},
+    table::{Incoming, Route, Traffic},
 };
 use crate::{
     agent::{Agent, clock, throttle::Throttle},
@@ -169,12 +169,11 @@ impl Agent {
         if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
             for (key, entry) in &reading.forgotten {
                 let flow = (Ipv4Addr::from_bits(key.group), Ipv4Addr::from_bits(key.source));
-                if let Some(route) = xdp.table.governing(flow) {
-                    route.remember(Traffic {
-                        packets: entry.packets,
-                        bytes: entry.bytes,
-                    });
-                }
+                let traffic = Traffic {
+                    packets: entry.packets,
+                    bytes: entry.bytes,
+                };
+                xdp.table.remember(flow, traffic);
             }
         }
         let silent: BTreeSet<Ipv4Addr> = reading
@@ -200,7 +199,7 @@ impl Agent {
             let is_active = now.since(Instant::from_nanos(entry.last_packet)) < INTERVAL;
             if is_active
                 && xdp.table.get((group, Some(source))).is_none()
-                && let Some(Incoming::Slot(slot)) = xdp.table.get((group, None)).map(|route| route.incoming)
+                && let Some(Incoming::Slot(slot)) = xdp.table.get((group, None)).map(Route::incoming)
             {
                 packets.push((slot, source, group));
             }

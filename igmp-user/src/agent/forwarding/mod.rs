@@ -187,7 +187,7 @@ impl Forwarding {
             .table
             .get((group, source))
             .or_else(|| xdp.table.get((group, None)));
-        route.map(|route| route.incoming).unwrap_or_default()
+        route.map(|route| route.incoming()).unwrap_or_default()
     }
 
     /// When there is something to do without being asked.

@@ -100,7 +100,7 @@ impl Agent {
             Engine::None => None,
             Engine::Xdp(xdp) => xdp.table.get(id).map(|route| RouteOf {
                 since: route.since,
-                past: route.past(),
+                past: xdp.table.past(id),
                 outgoing: xdp.outgoing(route.port_set).collect(),
             }),
             Engine::Kernel(kernel) => kernel.routes.get(&id).map(|told| RouteOf {

@@ -1,6 +1,8 @@
 //! The routes that the kernel was told, for operators and for what follows from a change.
+//!
+//! There may be a million, so each is kept in no more than what tells it.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use igmp_core::{Instant, InterfaceId, dense::DenseMap};
 use igmp_wire::abi::{INCOMING_NONE, INCOMING_RPF};
@@ -34,6 +36,15 @@ impl Incoming {
             Self::Nowhere => INCOMING_NONE,
         }
     }
+
+    /// What the programs in the kernel are told so.
+    fn of_kernel(incoming: u32) -> Self {
+        match incoming {
+            INCOMING_RPF => Self::Rpf,
+            INCOMING_NONE => Self::Nowhere,
+            slot => Self::Slot(slot),
+        }
+    }
 }
 
 /// A route.
@@ -41,25 +52,16 @@ impl Incoming {
 pub(super) struct Route {
     /// The number of its port set.
     pub(super) port_set: u32,
-    /// Where its packets have to come in.
-    pub(super) incoming: Incoming,
+    /// Where its packets have to come in, as the kernel is told.
+    incoming: u32,
     /// Since when there is such a route.
     pub(super) since: Instant,
-    /// What sources carried that are forgotten by now, which nearly always is nothing.
-    past: Option<Box<Traffic>>,
 }
 
 impl Route {
-    /// What sources carried that are forgotten by now.
-    pub(super) fn past(&self) -> Traffic {
-        self.past.as_deref().copied().unwrap_or_default()
-    }
-
-    /// Adds what a source carried that is forgotten from now on.
-    pub(super) fn remember(&mut self, traffic: Traffic) {
-        if traffic != Traffic::default() {
-            self.past.get_or_insert_default().add(traffic);
-        }
+    /// Where its packets have to come in.
+    pub(super) fn incoming(&self) -> Incoming {
+        Incoming::of_kernel(self.incoming)
     }
 }
 
@@ -81,6 +83,8 @@ impl Traffic {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     routes: DenseMap<RouteId, Route>,
+    /// What sources carried on routes that they are forgotten on by now. Nearly all routes have nothing here.
+    past: BTreeMap<RouteId, Traffic>,
 }
 
 impl Table {
@@ -97,30 +101,39 @@ impl Table {
             is_new = true;
             Route {
                 port_set,
-                incoming,
+                incoming: incoming.in_kernel(),
                 since: now,
-                past: None,
             }
         });
-        route.incoming = incoming;
+        route.incoming = incoming.in_kernel();
         let before = std::mem::replace(&mut route.port_set, port_set);
         (!is_new).then_some(before)
     }
 
     /// Takes a route out.
     pub(super) fn remove(&mut self, id: RouteId) -> Option<Route> {
+        self.past.remove(&id);
         self.routes.remove(&id)
     }
 
     /// The route that is in force for a source.
-    pub(super) fn governing(&mut self, (group, source): (Ipv4Addr, Ipv4Addr)) -> Option<&mut Route> {
-        let own = (group, Some(source));
-        let id = if self.routes.contains_key(&own) {
-            own
-        } else {
-            (group, None)
-        };
-        self.routes.get_mut(&id)
+    fn governing(&self, (group, source): (Ipv4Addr, Ipv4Addr)) -> Option<RouteId> {
+        let ids = [(group, Some(source)), (group, None)];
+        ids.into_iter().find(|id| self.routes.contains_key(id))
+    }
+
+    /// Adds what a source carried that is forgotten from now on, to the route that is in force for it.
+    pub(super) fn remember(&mut self, flow: (Ipv4Addr, Ipv4Addr), traffic: Traffic) {
+        if traffic != Traffic::default()
+            && let Some(id) = self.governing(flow)
+        {
+            self.past.entry(id).or_default().add(traffic);
+        }
+    }
+
+    /// What sources carried on a route that are forgotten by now.
+    pub(super) fn past(&self, id: RouteId) -> Traffic {
+        self.past.get(&id).copied().unwrap_or_default()
     }
 
     /// One route.
@@ -144,13 +157,49 @@ mod tests {
     #[test]
     fn the_route_of_a_source_goes_before_that_of_its_group() {
         let mut table = Table::default();
-        assert!(table.governing((G, S)).is_none());
+        assert_eq!(table.governing((G, S)), None);
         assert_eq!(table.set((G, None), 1, Incoming::Rpf, Instant::ZERO), None);
-        assert_eq!(table.governing((G, S)).map(|route| route.port_set), Some(1));
+        assert_eq!(table.governing((G, S)), Some((G, None)));
         assert_eq!(table.set((G, Some(S)), 2, Incoming::Rpf, Instant::ZERO), None);
-        assert_eq!(table.governing((G, S)).map(|route| route.port_set), Some(2));
+        assert_eq!(table.governing((G, S)), Some((G, Some(S))));
         assert_eq!(table.set((G, None), 3, Incoming::Rpf, Instant::ZERO), Some(1));
         let order: Vec<RouteId> = table.from((G, None)).map(|(id, _)| id).collect();
         assert_eq!(order, [(G, None), (G, Some(S))]);
+    }
+
+    #[test]
+    fn traffic_counts_for_the_route_that_was_in_force_and_ends_with_it() {
+        let mut table = Table::default();
+        let traffic = Traffic {
+            packets: 2,
+            bytes: 300,
+        };
+        table.remember((G, S), traffic);
+        assert_eq!(table.past((G, None)), Traffic::default());
+        table.set((G, None), 1, Incoming::Rpf, Instant::ZERO);
+        table.remember((G, S), traffic);
+        table.set((G, Some(S)), 2, Incoming::Rpf, Instant::ZERO);
+        table.remember((G, S), traffic);
+        table.remember((G, S), traffic);
+        assert_eq!(table.past((G, None)), traffic);
+        assert_eq!(table.past((G, Some(S))).packets, 4);
+        table.remove((G, None));
+        table.set((G, None), 1, Incoming::Rpf, Instant::ZERO);
+        assert_eq!(table.past((G, None)), Traffic::default());
+        assert_eq!(table.past((G, Some(S))).bytes, 600);
+    }
+
+    #[test]
+    fn ways_in_are_kept_as_the_kernel_knows_them() {
+        for incoming in [
+            Incoming::Rpf,
+            Incoming::Slot(0),
+            Incoming::Slot(7),
+            Incoming::Nowhere,
+        ] {
+            let mut table = Table::default();
+            table.set((G, None), 1, incoming, Instant::ZERO);
+            assert_eq!(table.get((G, None)).map(Route::incoming), Some(incoming));
+        }
     }
 }
