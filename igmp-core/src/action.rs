@@ -2,7 +2,13 @@
 
 use core::net::Ipv4Addr;
 
+use smallvec::SmallVec;
+
 use crate::{InterfaceId, time::Duration};
+
+/// The interfaces that packets of a route leave through, ascending. Nearly always they are few, and take no memory of their
+/// own.
+pub type Outgoing = SmallVec<[InterfaceId; 4]>;
 
 /// An output of the core. The caller carries them out in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +63,7 @@ pub enum Action {
         /// The source, `None` for all that have no route of their own.
         source: Option<Ipv4Addr>,
         /// The interfaces with members, ascending.
-        outgoing: Vec<InterfaceId>,
+        outgoing: Outgoing,
     },
     /// The route is no longer needed.
     RemoveRoute {

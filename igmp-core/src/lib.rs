@@ -81,7 +81,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, Notification, NotificationKind, Reason, Refresh, SendQuery, Warning};
+pub use action::{Action, Notification, NotificationKind, Outgoing, Reason, Refresh, SendQuery, Warning};
 pub use config::{InterfaceConfig, StaticGroup};
 pub use event::{Event, Found, Query, Report, ReportKind};
 pub use host::{Host, HostConfig, HostEvent, SendReport};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use smallvec::SmallVec;
 
 use super::origins::{Origins, Wish};
-use crate::InterfaceId;
+use crate::{InterfaceId, action::Outgoing};
 
 /// What is said on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(super) struct AnySource(ByInterface<Origins>);
 
 impl AnySource {
     /// The port set of the group.
-    pub(super) fn ports(&self) -> Vec<InterfaceId> {
+    pub(super) fn ports(&self) -> Outgoing {
         self.interfaces().collect()
     }
 
@@ -121,9 +121,9 @@ impl OneSource {
     }
 
     /// The port set of the source, unless it is that of the group anyway.
-    pub(super) fn ports(&self, any_source: &AnySource) -> Option<Vec<InterfaceId>> {
+    pub(super) fn ports(&self, any_source: &AnySource) -> Option<Outgoing> {
         let mut any = any_source.0.0.iter().copied().peekable();
-        let mut ports = Vec::with_capacity(any.len() + self.0.0.len());
+        let mut ports = Outgoing::with_capacity(any.len() + self.0.0.len());
         let mut differs = false;
         for &At { interface, said } in &self.0.0 {
             while let Some(other) = any.next_if(|at| at.interface < interface) {

@@ -174,7 +174,7 @@ impl Forwarding {
             routes.map(move |(source, outgoing)| RouteView {
                 group,
                 source,
-                outgoing,
+                outgoing: outgoing.into_vec(),
             })
         })
     }

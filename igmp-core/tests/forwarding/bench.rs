@@ -175,7 +175,7 @@ impl Bench {
     pub(crate) fn table(&self) -> Vec<String> {
         let routes = self.routes.0.iter();
         routes
-            .map(|(&(group, source), outgoing)| describe(group, source, Some(outgoing)))
+            .map(|(&(group, source), outgoing)| describe(group, source, Some(outgoing.as_slice())))
             .collect()
     }
 
@@ -206,7 +206,7 @@ impl Bench {
                 group,
                 source,
                 outgoing,
-            } => Some(describe(*group, *source, Some(outgoing))),
+            } => Some(describe(*group, *source, Some(outgoing.as_slice()))),
             Action::RemoveRoute { group, source } => Some(describe(*group, *source, None)),
             _ => None,
         });
@@ -229,7 +229,7 @@ fn kind(line: &str) -> String {
 
 /// A route in words: `S1 to 2 3` for source 1 of the group, `* to 2 3` for all others, `no S1` where there is none any
 /// more. Of other groups than [`GROUP`] the last byte comes first.
-fn describe(group: Ipv4Addr, named: Option<Ipv4Addr>, outgoing: Option<&Vec<InterfaceId>>) -> String {
+fn describe(group: Ipv4Addr, named: Option<Ipv4Addr>, outgoing: Option<&[InterfaceId]>) -> String {
     let mut name = named.map_or("*".to_owned(), |source| format!("S{}", source.octets()[3]));
     if group != GROUP {
         name = format!("{}/{name}", group.octets()[3]);

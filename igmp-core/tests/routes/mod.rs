@@ -34,7 +34,7 @@ impl Routes {
                     group,
                     source,
                     outgoing,
-                } => ((*group, *source), Some(outgoing.clone())),
+                } => ((*group, *source), Some(outgoing.to_vec())),
                 Action::RemoveRoute { group, source } => ((*group, *source), None),
                 _ => continue,
             };
