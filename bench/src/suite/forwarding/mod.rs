@@ -20,6 +20,8 @@ use crate::{arguments::Arguments, contestant::attempt, model::Section, suite::Ef
 
 /// Frames of a turn through one port; more ports get fewer, so that it takes about as long.
 const FRAMES: u64 = 240_000;
+/// Turns of each contestant at each case: there are many cases.
+const REPETITIONS: usize = 3;
 /// The whole suite begins no further case after this time.
 const LIMIT: Duration = Duration::from_secs(220);
 
@@ -77,7 +79,7 @@ pub(crate) fn measure(arguments: &Arguments, effort: &Effort) -> Result<Section>
             run(
                 &case,
                 &mut forwarders,
-                effort.repetitions,
+                effort.repetitions.min(REPETITIONS),
                 &mut outcomes,
                 &mut section.remarks,
             );

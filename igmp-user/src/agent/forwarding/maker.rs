@@ -42,7 +42,7 @@ struct Workshop {
 struct Orders {
     urgent: VecDeque<(u64, Job)>,
     others: VecDeque<(u64, Job)>,
-    /// The last order for each number. What was ordered before is not wanted any more.
+    /// The last order for each number, until it has been carried out. What was ordered before is not wanted any more.
     last: HashMap<u32, u64>,
     count: u64,
     closed: bool,
@@ -90,10 +90,15 @@ impl Maker {
         self.0.news.notify_one();
     }
 
+    /// Takes back the last order for a number. Returns whether it was not carried out yet.
+    pub(super) fn withdraw(&self, number: u32) -> bool {
+        self.0.lock().last.remove(&number).is_some()
+    }
+
     /// Does something with a set that makes all earlier orders for it void: `change` is what the kernel is told instead.
     pub(super) fn instead<T>(&self, number: u32, change: impl FnOnce() -> T) -> T {
         let mut orders = self.0.lock();
-        orders.order(number);
+        orders.last.remove(&number);
         change()
     }
 }
@@ -134,10 +139,11 @@ impl Workshop {
                 number, set, devices, ..
             } = job;
             let outcome = sets.make_devices(number, &devices).and_then(|()| {
-                let orders = self.lock();
+                let mut orders = self.lock();
                 if orders.is_void(number, version) {
                     return Ok(());
                 }
+                orders.last.remove(&number);
                 sets.describe(number, &set)
             });
             if let Err(error) = outcome {

@@ -360,6 +360,14 @@ impl Agent {
         if let Engine::Xdp(xdp) = &mut self.forwarding.engine {
             xdp.free_sets(&mut self.kernel, now);
             xdp.prepare_sets(&mut self.kernel);
+            let mut last = None;
+            while let Some(id) = xdp.next_unplaced(last) {
+                last = Some(id);
+                if let Some((id, incoming, outgoing)) = told_route(self.pim.core(), &self.router, id) {
+                    xdp.set_route(&mut self.kernel, now, id, incoming, &outgoing);
+                }
+            }
+            xdp.commit(&mut self.kernel);
         }
         self.put_off_end_of_forwarding(now);
         self.forget_silent_sources(now);
@@ -402,12 +410,25 @@ impl Agent {
     }
 }
 
+/// A route as it was told: which, where packets have to come in, and where they leave.
+type Told = (RouteId, Incoming, Vec<InterfaceId>);
+
 /// All routes as they were told last: by PIM where it runs, else by the IGMP router.
-fn told_routes(pim: Option<&Pim>, router: &Router) -> Vec<(RouteId, Incoming, Vec<InterfaceId>)> {
-    let first = (Ipv4Addr::UNSPECIFIED, None);
+fn told_routes(pim: Option<&Pim>, router: &Router) -> Vec<Told> {
+    told_from(pim, router, (Ipv4Addr::UNSPECIFIED, None), usize::MAX)
+}
+
+/// The same of one route.
+fn told_route(pim: Option<&Pim>, router: &Router, id: RouteId) -> Option<Told> {
+    let told = told_from(pim, router, id, 1).pop();
+    told.filter(|(found, ..)| *found == id)
+}
+
+/// Those from one on, ascending, at most `limit`.
+fn told_from(pim: Option<&Pim>, router: &Router, from: RouteId, limit: usize) -> Vec<Told> {
     match pim {
         Some(pim) => {
-            let routes = pim.routes(first, usize::MAX).into_iter();
+            let routes = pim.routes(from, limit).into_iter();
             routes
                 .map(|route| {
                     let incoming = route
@@ -418,7 +439,7 @@ fn told_routes(pim: Option<&Pim>, router: &Router) -> Vec<(RouteId, Incoming, Ve
                 .collect()
         }
         None => {
-            let routes = router.routes(first, usize::MAX).into_iter();
+            let routes = router.routes(from, limit).into_iter();
             routes
                 .map(|route| ((route.group, route.source), Incoming::Rpf, route.outgoing))
                 .collect()

@@ -8,6 +8,8 @@ use igmp_wire::abi::{EMPTY_PORT_SET, MAX_PORT_SETS};
 /// How long a set without routes is kept: until no packet is under way to it any more, and long enough for a member that
 /// comes and goes to find it again.
 pub(super) const KEEP: Duration = Duration::from_secs(10);
+/// The same where there is no number left for further sets: only until no packet is under way to it any more.
+pub(super) const KEEP_WHEN_FULL: Duration = Duration::from_secs(1);
 
 /// The slots of a set, ascending.
 type Slots = Box<[u32]>;
@@ -84,16 +86,22 @@ impl PortSets {
         Some((number, true))
     }
 
-    /// Counts one route less.
-    pub(super) fn release(&mut self, number: u32, now: Instant) {
+    /// Counts one route less. Returns whether it was the last.
+    pub(super) fn release(&mut self, number: u32, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(&number) else {
-            return;
+            return false;
         };
         entry.routes = entry.routes.saturating_sub(1);
         if entry.routes == 0 {
             entry.idle_since = Some(now);
             self.idle.push_back((now, number));
         }
+        entry.routes == 0
+    }
+
+    /// Whether there is a number for a further set.
+    pub(super) fn has_room(&self) -> bool {
+        !self.free.is_empty()
     }
 
     /// Whether there is such a set.
@@ -111,11 +119,11 @@ impl PortSets {
         self.by_slot.get(&slot).into_iter().flatten().copied()
     }
 
-    /// Takes out the sets that have had no route for long.
-    pub(super) fn take_idle(&mut self, now: Instant) -> Vec<u32> {
+    /// Takes out the sets that have had no route for so long.
+    pub(super) fn take_idle(&mut self, now: Instant, keep: Duration) -> Vec<u32> {
         let mut taken = Vec::new();
         while let Some(&(since, number)) = self.idle.front()
-            && now.since(since) >= KEEP
+            && now.since(since) >= keep
         {
             self.idle.pop_front();
             // It may have got a route again, and lost it once more.
@@ -166,7 +174,7 @@ mod tests {
         let mut sets = PortSets::default();
         assert_eq!(sets.acquire(&[]), Some((EMPTY_PORT_SET, false)));
         sets.release(EMPTY_PORT_SET, at(0));
-        assert_eq!(sets.take_idle(at(100)), [0_u32; 0]);
+        assert_eq!(sets.take_idle(at(100), KEEP), [0_u32; 0]);
     }
 
     #[test]
@@ -174,11 +182,11 @@ mod tests {
         let mut sets = PortSets::default();
         let (number, _) = sets.acquire(&[1]).expect("room");
         sets.release(number, at(1));
-        assert_eq!(sets.take_idle(at(5)), [0_u32; 0]);
+        assert_eq!(sets.take_idle(at(5), KEEP), [0_u32; 0]);
         assert_eq!(sets.acquire(&[1]), Some((number, false)), "it is found again");
-        assert_eq!(sets.take_idle(at(100)), [0_u32; 0], "it has a route");
+        assert_eq!(sets.take_idle(at(100), KEEP), [0_u32; 0], "it has a route");
         sets.release(number, at(101));
-        assert_eq!(sets.take_idle(at(111)), [number]);
+        assert_eq!(sets.take_idle(at(111), KEEP), [number]);
         assert_eq!(sets.with_slot(1).count(), 0);
         let (next, new) = sets.acquire(&[1]).expect("room");
         assert!(new);
@@ -195,6 +203,10 @@ mod tests {
             assert!(sets.acquire(&[slot]).is_some());
         }
         assert_eq!(sets.acquire(&[0]), None);
+        assert!(!sets.has_room());
         assert!(sets.acquire(&[5]).is_some(), "those that there are can be used");
+        assert!(sets.release(7, at(1)), "it has no further route");
+        assert_eq!(sets.take_idle(at(2), KEEP_WHEN_FULL), [7]);
+        assert!(sets.has_room());
     }
 }

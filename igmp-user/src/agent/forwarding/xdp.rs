@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::Ipv4Addr,
+    ops::Bound,
 };
 
 use igmp_core::{Instant, InterfaceId};
@@ -17,7 +18,7 @@ use tracing::{error, warn};
 use super::{
     earlier::Earlier,
     maker::{Job, Maker},
-    port_sets::{KEEP, PortSets},
+    port_sets::{KEEP, KEEP_WHEN_FULL, PortSets},
     sources::Difference,
     table::{Incoming, RouteId, Table},
 };
@@ -63,6 +64,10 @@ pub(super) struct XdpForwarding {
     maker: Option<Maker>,
     /// Port sets of an earlier agent, and since when no route has them any more.
     inherited: Option<(Instant, BTreeSet<u32>)>,
+    /// Routes that stay as they were, since there was no number for their port set. They are tried again.
+    unplaced: BTreeSet<RouteId>,
+    /// Port sets that were not made, since nobody needed them any more before it was their turn.
+    withdrawn: BTreeSet<u32>,
     /// Messages about port sets for which there was no number.
     refused: Throttle,
     /// Messages about routes for which the kernel had no room.
@@ -165,18 +170,20 @@ impl XdpForwarding {
                 self.with_upstream(outgoing.chain(beyond)).into()
             }
         };
-        let Some((set, new)) = self.sets.acquire(&slots) else {
+        let Some((set, is_unmade)) = self.acquire_set(&slots) else {
             if let Some(count) = self.refused.note(now, 1) {
                 error!(
                     group = %id.0,
                     count,
                     "there are more different lists of outgoing interfaces than the kernel has room for; routes stay as \
-                     they were"
+                     they were until there is room"
                 );
             }
+            self.unplaced.insert(id);
             return false;
         };
-        if new {
+        self.unplaced.remove(&id);
+        if is_unmade {
             self.make_set(kernel, set, Urgency::First);
         }
         let entry = RouteEntry {
@@ -190,7 +197,7 @@ impl XdpForwarding {
         report(kernel.set_route(key, entry));
         let before = self.table.set(id, set, incoming, now);
         if let Some(before) = before {
-            self.sets.release(before, now);
+            self.release_set(before, now);
         }
         self.changed = true;
         before.is_none()
@@ -201,12 +208,36 @@ impl XdpForwarding {
         let key = key(id);
         self.earlier.forget(key);
         report(kernel.remove_route(key));
+        self.unplaced.remove(&id);
         self.changed = true;
         let removed = self.table.remove(id);
         if let Some(route) = &removed {
-            self.sets.release(route.port_set, now);
+            self.release_set(route.port_set, now);
         }
         removed.is_some()
+    }
+
+    /// The number of the set with these slots, which counts one route more, and whether it is to be made. `None` where there
+    /// are as many sets as there can be.
+    fn acquire_set(&mut self, slots: &[u32]) -> Option<(u32, bool)> {
+        let (number, is_new) = self.sets.acquire(slots)?;
+        Some((number, self.withdrawn.remove(&number) || is_new))
+    }
+
+    /// Counts one route less for a set. One that has none any more need not be made, so that those that are needed are made
+    /// sooner: while members join on many interfaces, nearly all sets are needed for a moment only.
+    fn release_set(&mut self, number: u32, now: Instant) {
+        let is_idle = self.sets.release(number, now);
+        if is_idle && self.maker.as_ref().is_some_and(|maker| maker.withdraw(number)) {
+            self.withdrawn.insert(number);
+        }
+    }
+
+    /// The next of the routes that stay as they were although there is room for a further port set now.
+    pub(super) fn next_unplaced(&self, after: Option<RouteId>) -> Option<RouteId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.unplaced.range((from, Bound::Unbounded)).next();
+        next.copied().filter(|_| self.sets.has_room())
     }
 
     /// Takes in which interfaces packets can leave through, and which is the upstream interface. Returns whether that is
@@ -252,8 +283,8 @@ impl XdpForwarding {
     fn set_upstream(&mut self, kernel: &mut Kernel, now: Instant, upstream: Option<u32>) {
         self.upstream = upstream;
         let own: Vec<u32> = upstream.into_iter().collect();
-        if let Some((set, new)) = self.sets.acquire(&own) {
-            if new {
+        if let Some((set, is_unmade)) = self.acquire_set(&own) {
+            if is_unmade {
                 self.make_set(kernel, set, Urgency::First);
             }
             self.sets.release(self.state.default_port_set, now);
@@ -321,7 +352,8 @@ impl XdpForwarding {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        match kernel.write_routes() {
+        self.state.generation = self.state.generation.wrapping_add(1);
+        match kernel.set_forwarding_state(&self.state) {
             Ok(refused) => {
                 if let Some(routes) = self.failed.note(clock::now(), refused) {
                     error!(
@@ -332,8 +364,6 @@ impl XdpForwarding {
             }
             Err(error) => error!("forwarding does not follow: {error}"),
         }
-        self.state.generation = self.state.generation.wrapping_add(1);
-        report(kernel.set_forwarding_state(&self.state));
     }
 
     /// Makes the port sets of single ports ahead of time, where there are none. The kernel takes tens of
@@ -343,9 +373,9 @@ impl XdpForwarding {
         let without = self.ports.keys().filter(|slot| !self.prepared.contains_key(slot));
         for slot in without.copied().collect::<Vec<u32>>() {
             let slots = self.with_upstream([slot]);
-            if let Some((set, new)) = self.sets.acquire(&slots) {
+            if let Some((set, is_unmade)) = self.acquire_set(&slots) {
                 self.prepared.insert(slot, set);
-                if new {
+                if is_unmade {
                     self.make_set(kernel, set, Urgency::Ahead);
                 }
             }
@@ -354,8 +384,16 @@ impl XdpForwarding {
 
     /// Frees port sets that have had no route for long.
     pub(super) fn free_sets(&mut self, kernel: &mut Kernel, now: Instant) {
-        for set in self.sets.take_idle(now) {
-            self.empty(kernel, set);
+        let keep = if self.unplaced.is_empty() {
+            KEEP
+        } else {
+            KEEP_WHEN_FULL
+        };
+        for set in self.sets.take_idle(now, keep) {
+            // What was never made has nothing to be taken back.
+            if !self.withdrawn.remove(&set) {
+                self.empty(kernel, set);
+            }
         }
         if let Some((_, sets)) = self.inherited.take_if(|(since, _)| now.since(*since) >= KEEP) {
             for set in sets.into_iter().filter(|&set| !self.sets.contains(set)) {
