@@ -13,7 +13,12 @@ use plotters::{
 
 use crate::model::{Kind, Plot, Scale, Series};
 
+/// Width and height without the legend, in pixels.
 const SIZE: (u32, u32) = (860, 420);
+/// Where names of the legend begin, how far apart its rows are, and how wide one letter is at most on the average, in pixels.
+const LEGEND_LEFT: i32 = 96;
+const ROW: u32 = 22;
+const LETTER: usize = 8;
 /// Colours that people with any eyesight tell apart (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
@@ -35,8 +40,13 @@ const GROUP_WIDTH: f64 = 0.8;
 pub(super) fn svg(plot: &Plot) -> Result<String> {
     let mut text = String::new();
     {
-        let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-        area.fill(&WHITE).map_err(failed)?;
+        let legend = Legend::of(plot);
+        let size = (SIZE.0, SIZE.1 + legend.height());
+        let whole = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        whole.fill(&WHITE).map_err(failed)?;
+        // Below the plot, where it hides nothing.
+        let (area, below) = whole.split_vertically(SIZE.1);
+        legend.draw(&below)?;
         let (x, y) = (bounds_of_x(plot)?, bounds_of_y(plot)?);
         match (plot.x_scale, plot.y_scale) {
             (Scale::Linear, Scale::Linear) => draw(&area, plot, x.0..x.1, y.0..y.1),
@@ -46,9 +56,48 @@ pub(super) fn svg(plot: &Plot) -> Result<String> {
                 draw(&area, plot, (x.0..x.1).log_scale(), (y.0..y.1).log_scale())
             }
         }?;
-        area.present().map_err(failed)?;
+        whole.present().map_err(failed)?;
     }
     Ok(text)
+}
+
+/// The names of the series, in as many rows as they need.
+struct Legend<'a>(Vec<(i32, u32, RGBColor, &'a str)>);
+
+impl<'a> Legend<'a> {
+    fn of(plot: &'a Plot) -> Self {
+        let mut places = Vec::new();
+        let (mut x, mut row) = (LEGEND_LEFT, 0);
+        for (index, series) in plot.series.iter().enumerate() {
+            let width = (series.name.chars().count() * LETTER + 40) as i32;
+            if x > LEGEND_LEFT && x + width > SIZE.0 as i32 {
+                (x, row) = (LEGEND_LEFT, row + 1);
+            }
+            places.push((x, row, colour(index), series.name.as_str()));
+            x += width;
+        }
+        Self(places)
+    }
+
+    /// In pixels.
+    fn height(&self) -> u32 {
+        self.0.last().map_or(0, |(_, row, ..)| (row + 1) * ROW + 8)
+    }
+
+    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<()> {
+        for &(x, row, colour, name) in &self.0 {
+            let y = (row * ROW + ROW / 2) as i32;
+            area.draw(&Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()))
+                .map_err(failed)?;
+            area.draw(&Text::new(name, (x + 20, y - 7), ("sans-serif", 14)))
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+fn colour(index: usize) -> RGBColor {
+    COLOURS.get(index % COLOURS.len()).copied().unwrap_or(BLACK)
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
@@ -118,24 +167,25 @@ where
         let name = is_place.then(|| plot.categories.get(whole as usize)).flatten();
         name.cloned().unwrap_or_default()
     };
-    let number = |number: &f64| short(*number);
+    let on_x = |number: &f64| short(*number, &plot.x_label);
+    let on_y = |number: &f64| short(*number, &plot.y_label);
     let mut mesh = chart.configure_mesh();
     mesh.light_line_style(WHITE)
         .bold_line_style(RGBColor(225, 225, 225))
         .x_desc(&plot.x_label)
         .y_desc(&plot.y_label)
         .label_style(("sans-serif", 13))
-        .y_label_formatter(&number);
+        .y_label_formatter(&on_y);
     if plot.kind == Kind::Bars {
         mesh.disable_x_mesh()
             .x_labels(plot.categories.len() * 2 + 1)
             .x_label_formatter(&category);
     } else {
-        mesh.x_label_formatter(&number);
+        mesh.x_label_formatter(&on_x);
     }
     mesh.draw().map_err(failed)?;
     for (index, series) in plot.series.iter().enumerate() {
-        let colour = COLOURS.get(index % COLOURS.len()).copied().unwrap_or(BLACK);
+        let colour = colour(index);
         match plot.kind {
             Kind::Lines => draw_lines(&mut chart, series, colour)?,
             Kind::Bars => draw_bars(
@@ -147,14 +197,7 @@ where
             )?,
         }
     }
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.8))
-        .border_style(RGBColor(200, 200, 200))
-        .label_font(("sans-serif", 13))
-        .position(SeriesLabelPosition::UpperLeft)
-        .draw()
-        .map_err(failed)
+    Ok(())
 }
 
 type Chart<'a, 'b, X, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>;
@@ -167,9 +210,7 @@ where
     let middle = || series.points.iter().map(|point| (point.x, point.y.median()));
     chart
         .draw_series(LineSeries::new(middle(), colour.stroke_width(2)))
-        .map_err(failed)?
-        .label(&series.name)
-        .legend(move |(x, y)| Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled()));
+        .map_err(failed)?;
     chart
         .draw_series(middle().map(|place| Circle::new(place, 3, colour.filled())))
         .map_err(failed)?;
@@ -205,11 +246,7 @@ where
         let from = point.x + left;
         Rectangle::new([(from, floor), (from + width * 0.94, median)], colour.filled())
     });
-    chart
-        .draw_series(bars)
-        .map_err(failed)?
-        .label(&series.name)
-        .legend(move |(x, y)| Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled()));
+    chart.draw_series(bars).map_err(failed)?;
     let whiskers = series.points.iter().map(|point| {
         let middle = point.x + left + width * 0.47;
         PathElement::new([(middle, point.y.min()), (middle, point.y.max())], BLACK)
@@ -218,9 +255,17 @@ where
     Ok(())
 }
 
-/// A number on an axis.
-fn short(number: f64) -> String {
+/// A number on an axis with this label.
+fn short(number: f64, label: &str) -> String {
     let magnitude = number.abs();
+    if label.ends_with("seconds") && magnitude > 0.0 && magnitude < 0.9995 {
+        let (of_one, unit) = if magnitude >= 0.000_999_5 {
+            (1e3, "ms")
+        } else {
+            (1e6, "µs")
+        };
+        return format!("{} {unit}", trimmed(number * of_one));
+    }
     if magnitude >= 1e6 {
         format!("{} M", trimmed(number / 1e6))
     } else if magnitude >= 1e3 {
@@ -287,9 +332,13 @@ mod tests {
 
     #[test]
     fn numbers_on_an_axis() {
-        assert_eq!(short(0.0), "0");
-        assert_eq!(short(1_500_000.0), "1.5 M");
-        assert_eq!(short(20_000.0), "20 k");
-        assert_eq!(short(0.25), "0.25");
+        assert_eq!(short(0.0, "seconds"), "0");
+        assert_eq!(short(1_500_000.0, "packets"), "1.5 M");
+        assert_eq!(short(20_000.0, "groups"), "20 k");
+        assert_eq!(short(0.25, "times"), "0.25");
+        assert_eq!(short(0.25, "seconds"), "250 ms");
+        assert_eq!(short(0.001, "seconds"), "1 ms");
+        assert_eq!(short(0.000_1, "CPU seconds"), "100 µs");
+        assert_eq!(short(10.0, "seconds"), "10");
     }
 }

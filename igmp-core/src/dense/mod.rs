@@ -4,11 +4,14 @@
 //! nodes half empty. Here entries lie in chunks, and where keys come in order, a full chunk stays full: it is split behind
 //! the last of them, or not at all. Keys lie beside each other, so that a search touches little memory.
 //!
-//! Each operation moves keys of one chunk; once in many times, when a chunk is made or dropped, values move, and the list
-//! of chunks does, which is eight bytes for each of them where keys are addresses.
+//! Each operation moves keys of one chunk; once in many times, when a chunk is made or dropped, values move, and a part of the
+//! list of chunks does, which is eight bytes for each of them where keys are addresses. Nothing of that list moves at its ends,
+//! where deadlines come and go.
 
 mod arena;
 mod chunk;
+
+use std::collections::VecDeque;
 
 use self::{
     arena::Arena,
@@ -19,9 +22,9 @@ use self::{
 #[derive(Clone, Debug)]
 pub struct DenseMap<K, V> {
     /// For each chunk a key that none of its keys is less than, and that is greater than all before it.
-    firsts: Vec<K>,
+    firsts: VecDeque<K>,
     /// The numbers of the chunks, in order. No chunk is empty.
-    order: Vec<u32>,
+    order: VecDeque<u32>,
     chunks: Arena<K, V>,
     len: usize,
     /// The key of the last new entry.
@@ -31,8 +34,8 @@ pub struct DenseMap<K, V> {
 impl<K, V> Default for DenseMap<K, V> {
     fn default() -> Self {
         Self {
-            firsts: Vec::new(),
-            order: Vec::new(),
+            firsts: VecDeque::new(),
+            order: VecDeque::new(),
             chunks: Arena::default(),
             len: 0,
             last: None,
@@ -69,8 +72,10 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
 
     /// All chunks from a place in the order on.
     fn chunks_from(&self, at: usize) -> impl Iterator<Item = &Chunk<K, V>> {
-        let numbers = self.order.get(at..).unwrap_or_default();
-        numbers.iter().filter_map(|&number| self.chunks.get(number))
+        self.order
+            .iter()
+            .skip(at)
+            .filter_map(|&number| self.chunks.get(number))
     }
 
     /// The value of a key.
@@ -249,7 +254,7 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
 
     fn remove_chunk(&mut self, at: usize) -> Option<Chunk<K, V>> {
         self.firsts.remove(at);
-        let number = self.order.remove(at);
+        let number = self.order.remove(at)?;
         self.chunks.remove(number)
     }
 
@@ -261,8 +266,9 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
         };
         if here == 0 {
             self.firsts.remove(at);
-            let number = self.order.remove(at);
-            self.chunks.drop(number);
+            if let Some(number) = self.order.remove(at) {
+                self.chunks.drop(number);
+            }
             return;
         }
         let fits = |other: usize| len(other).is_some_and(|other| here + other <= CHUNK / 2);

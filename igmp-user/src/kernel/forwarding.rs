@@ -189,8 +189,8 @@ fn prefix_key(prefix: Ipv4Net) -> Key<[u8; 4]> {
 }
 
 impl Kernel {
-    /// Tells where packets go. It is written with the next [`write_routes`](Self::write_routes), and counts for sources that
-    /// are known from the next [`set_forwarding_state`](Self::set_forwarding_state) on.
+    /// Tells where packets go. It is written with the next [`write_routes`](Self::write_routes) or
+    /// [`set_forwarding_state`](Self::set_forwarding_state), and counts for sources that are known from the latter on.
     ///
     /// # Errors
     ///
@@ -440,15 +440,19 @@ impl Kernel {
         state.map(|Plain(state)| state).map_err(KernelError::map(what))
     }
 
-    /// Lets all changes up to now count for sources that are known, by a new generation.
+    /// Lets all changes up to now count for sources that are known, by a new generation. Routes that were not written yet are
+    /// written before; returns for how many there was no room since this was last asked.
     ///
     /// # Errors
     ///
-    /// [`KernelError::Map`] where the kernel refuses.
-    pub fn set_forwarding_state(&mut self, state: &ForwardingState) -> Result<(), KernelError> {
+    /// [`KernelError::Map`] and [`KernelError::Program`] where the kernel refuses. What it does not refuse counts all the
+    /// same.
+    pub fn set_forwarding_state(&mut self, state: &ForwardingState) -> Result<u64, KernelError> {
+        let written = self.write_routes();
         self.forwarding
             .state
             .set(0, Plain(*state), 0)
-            .map_err(KernelError::map("let changes of routes count"))
+            .map_err(KernelError::map("let changes of routes count"))?;
+        written
     }
 }

@@ -153,14 +153,14 @@ impl Router {
 
     /// Lets routes count.
     pub(super) fn commit(&mut self) -> Result<()> {
-        let refused = self.kernel.write_routes()?;
-        ensure!(refused == 0, "there was no room for {refused} routes");
         let state = self.kernel.forwarding_state()?;
         let state = ForwardingState {
             generation: state.generation + 1,
             ..state
         };
-        Ok(self.kernel.set_forwarding_state(&state)?)
+        let refused = self.kernel.set_forwarding_state(&state)?;
+        ensure!(refused == 0, "there was no room for {refused} routes");
+        Ok(())
     }
 
     /// Makes groups known as hosts and agent would: by reports of 180 new groups each, whose cost in nanoseconds is

@@ -352,7 +352,8 @@ impl XdpForwarding {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        match kernel.write_routes() {
+        self.state.generation = self.state.generation.wrapping_add(1);
+        match kernel.set_forwarding_state(&self.state) {
             Ok(refused) => {
                 if let Some(routes) = self.failed.note(clock::now(), refused) {
                     error!(
@@ -363,8 +364,6 @@ impl XdpForwarding {
             }
             Err(error) => error!("forwarding does not follow: {error}"),
         }
-        self.state.generation = self.state.generation.wrapping_add(1);
-        report(kernel.set_forwarding_state(&self.state));
     }
 
     /// Makes the port sets of single ports ahead of time, where there are none. The kernel takes tens of

@@ -259,11 +259,8 @@ impl Bench {
     /// Lets all changes count for sources that are known.
     pub(crate) fn commit(&mut self) {
         self.state.generation += 1;
-        self.write_routes();
-        self.xdp
-            .kernel
-            .set_forwarding_state(&self.state)
-            .expect("the state is set");
+        let refused = self.xdp.kernel.set_forwarding_state(&self.state);
+        assert_eq!(refused.expect("the state is set"), 0, "routes without room");
     }
 
     /// What is known of a source.
