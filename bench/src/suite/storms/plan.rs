@@ -52,7 +52,7 @@ impl Plan {
                 let enough = match version {
                     Version::V2 => ENOUGH_REPORTS,
                     Version::V3 => ENOUGH_RECORDS,
-                };
+                } / if effort.quick { 4 } else { 1 };
                 stages.push(Stage {
                     feed,
                     version,
@@ -62,7 +62,11 @@ impl Plan {
                     } else {
                         Who::ALL.to_vec()
                     },
-                    repetitions: effort.repetitions.min(if is_brief { 2 } else { 3 }),
+                    repetitions: effort.repetitions.min(match (effort.quick, is_brief) {
+                        (true, _) => 1,
+                        (false, true) => 2,
+                        (false, false) => 3,
+                    }),
                     rounds: enough.div_ceil(groups),
                     limit: Duration::from_secs(if groups > 100_000 { 60 } else { 30 }),
                 });
