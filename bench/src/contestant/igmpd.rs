@@ -106,6 +106,10 @@ impl Contestant for Router {
             .with_context(|| format!("igmpd has no IGMP on {}", self.device))
     }
 
+    fn answers_at_once(&self) -> bool {
+        true
+    }
+
     /// It answers only between two events, and what it has not read yet shows in the groups that it knows.
     fn is_busy(&mut self) -> Result<bool> {
         Ok(false)

@@ -27,6 +27,12 @@ pub(crate) trait Contestant {
     /// When it does not tell.
     fn known(&mut self) -> Result<u64>;
 
+    /// Whether such an answer takes the same short time however many groups there are, so that it may be asked often. What it
+    /// takes nevertheless is waiting for other work.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
+
     /// Whether it has something before it that it was given and has not dealt with. Cheap.
     ///
     /// # Errors

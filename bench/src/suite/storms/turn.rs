@@ -36,7 +36,7 @@ const SETTLING: Duration = Duration::from_secs(5);
 const STILL: f64 = 300_000.0;
 const CALM: u32 = 3;
 
-/// How many times the time that an answer takes passes between two of them at least.
+/// How many times the time that an answer takes passes between two of them at least, where answers take time.
 const COST: u32 = 5;
 
 /// What is sent, and how long it may take.
@@ -222,7 +222,11 @@ impl Watch<'_> {
                 // A contestant that is too busy to answer is asked again while there is time.
                 let answer = contestant.known();
                 let answered = self.started.elapsed();
-                cost = answered - elapsed;
+                cost = if contestant.answers_at_once() {
+                    Duration::ZERO
+                } else {
+                    answered - elapsed
+                };
                 let known = match answer {
                     Ok(known) => known,
                     Err(error) if is_over => return Err(error),
