@@ -55,7 +55,10 @@ impl Router {
         actions: &mut Vec<Action>,
         scenario: &Scenario,
     ) {
-        let joined = |action: &Action| matches!(action, Action::Notify(notification) if notification.kind == NotificationKind::GroupJoined);
+        let joined = |action: &Action| match action {
+            Action::Notify(notification) => notification.kind == NotificationKind::GroupJoined,
+            _ => false,
+        };
         if inserted == 0 || !actions.get(first).is_some_and(joined) {
             return;
         }
