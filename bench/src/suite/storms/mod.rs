@@ -69,7 +69,7 @@ fn run(plan: &Plan, arguments: &Arguments) -> Vec<Case> {
 /// One contestant's turn: it starts, learns the groups, and has them repeated.
 fn turn(who: Who, stage: &plan::Stage, arguments: &Arguments) -> Result<Turn> {
     let mut site = Site::new()?;
-    let (site, mut contestant) = who.start(&mut site, &arguments.contestants)?;
+    let (site, mut contestant) = who.start(&mut site, &arguments.contestants, stage.groups)?;
     let mut load = Load {
         feed: stage.feed,
         object: arguments.object.clone(),

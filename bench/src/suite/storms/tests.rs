@@ -73,7 +73,7 @@ fn who_is_missing_is_a_remark() {
 fn what_a_receiver_with_limits_lost_is_told() {
     let mut site = Site::new().expect("a site");
     let (site, mut contestant) = Who::Bridge
-        .start(&mut site, Path::new("/nonexistent"))
+        .start(&mut site, Path::new("/nonexistent"), 500)
         .expect("a bridge");
     site.router.ip("link set br0 type bridge mcast_hash_max 64");
     let plan = plan(Feed::PacketSocket, Version::V3, 500, &[Who::Bridge]);

@@ -14,6 +14,12 @@ use crate::{
 /// The configuration of igmpd.
 const IGMPD: &str = include_str!("../../../contestants/igmpd.toml");
 
+/// The number of groups that igmpd has room for by default, or the next power of two, as somebody would configure it who
+/// expects so many.
+fn room(groups: u32) -> u32 {
+    groups.next_power_of_two().max(65_536)
+}
+
 /// Those that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -47,7 +53,7 @@ impl Who {
         matches!(self, Self::Igmpd | Self::Bridge)
     }
 
-    /// Starts it on a site.
+    /// Starts it on a site, for so many groups.
     ///
     /// # Errors
     ///
@@ -60,6 +66,7 @@ impl Who {
         self,
         site: &'a mut Site,
         contestants: &Path,
+        groups: u32,
     ) -> Result<(&'a Site, Box<dyn Contestant + 'a>)> {
         if matches!(self, Self::Pimd | Self::Igmpproxy) {
             site.add_upstream();
@@ -67,7 +74,10 @@ impl Who {
         let site: &'a Site = site;
         let (network, router) = (&site.network, &site.router);
         let contestant: Box<dyn Contestant + 'a> = match self {
-            Self::Igmpd => Box::new(Router::start(network, router, LAN, IGMPD)),
+            Self::Igmpd => {
+                let config = format!("max-groups = {}\n{IGMPD}", room(groups));
+                Box::new(Router::start(network, router, LAN, &config))
+            }
             Self::Bridge => Box::new(Snooping::start(router, LAN)),
             Self::Frr => Box::new(FrrPimd::start(network, router, LAN)?),
             Self::Pimd => Box::new(Pimd::start(site, contestants)?),

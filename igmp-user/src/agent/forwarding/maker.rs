@@ -15,6 +15,9 @@ use tracing::error;
 
 use crate::kernel::PortSetMaker;
 
+/// How many orders may wait before some are taken back that nobody needs any more: half a second's work.
+const CROWD: usize = 16;
+
 /// A set to be made.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -90,9 +93,12 @@ impl Maker {
         self.0.news.notify_one();
     }
 
-    /// Takes back the last order for a number. Returns whether it was not carried out yet.
+    /// Takes back the last order for a number where many others wait, and does nothing where not: then the set will soon be
+    /// made, for a member that comes and goes to find it. Returns whether it was taken back.
     pub(super) fn withdraw(&self, number: u32) -> bool {
-        self.0.lock().last.remove(&number).is_some()
+        let mut orders = self.0.lock();
+        let is_crowded = orders.urgent.len() + orders.others.len() > CROWD;
+        is_crowded && orders.last.remove(&number).is_some()
     }
 
     /// Does something with a set that makes all earlier orders for it void: `change` is what the kernel is told instead.

@@ -224,8 +224,8 @@ impl XdpForwarding {
         Some((number, self.withdrawn.remove(&number) || is_new))
     }
 
-    /// Counts one route less for a set. One that has none any more need not be made, so that those that are needed are made
-    /// sooner: while members join on many interfaces, nearly all sets are needed for a moment only.
+    /// Counts one route less for a set. Where many sets are to be made, one that has no route any more is left out, so that
+    /// those that are needed are made sooner: while members join on many interfaces, most are needed for a moment only.
     fn release_set(&mut self, number: u32, now: Instant) {
         let is_idle = self.sets.release(number, now);
         if is_idle && self.maker.as_ref().is_some_and(|maker| maker.withdraw(number)) {
