@@ -59,6 +59,19 @@ impl Arrivals {
         assert!(faults.is_empty(), "{who} should have packets {sent:?}: {faults}");
     }
 
+    /// Sees that exactly the packets of this range came, each once, in any order.
+    ///
+    /// # Panics
+    ///
+    /// If not, with the numbers that are wrong.
+    #[track_caller]
+    pub fn assert_all(&self, who: &str, sent: Range<u64>) {
+        let (missing, twice) = (self.missing(sent.clone()), self.duplicates());
+        assert!(missing.is_empty(), "{who} misses packets: {missing:?}");
+        assert!(twice.is_empty(), "{who} has packets more than once: {twice:?}");
+        assert!(self.times().into_keys().all(|sequence| sent.contains(&sequence)));
+    }
+
     /// Sees that no packet came twice and none late, whichever came.
     ///
     /// # Panics
