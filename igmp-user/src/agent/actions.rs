@@ -6,7 +6,7 @@ use igmp_core::{Action, Event, Found, Instant, Notification, NotificationKind, R
 use igmp_wire::abi::{GroupKey, SourceKey};
 use tracing::{error, warn};
 
-use super::{Agent, forwarding::Incoming, query, translate};
+use super::{Agent, clock, forwarding::Incoming, query, translate};
 use crate::kernel::{Applied, MapChange};
 
 impl Agent {
@@ -120,6 +120,22 @@ impl Agent {
                 self.carry_out(now);
             }
             Err(error) => error!("the kernel's maps do not follow: {error}"),
+        }
+    }
+
+    /// Sends the queries that are due where interfaces came up, before whatever else is to be done.
+    pub(super) fn send_first_queries(&mut self) {
+        let now = clock::now();
+        if self.router.poll_timeout().is_some_and(|due| due <= now) {
+            self.router
+                .handle_timeout(now, &mut self.kernel, &mut self.actions);
+        }
+        let is_query = |action: &mut Action| matches!(action, Action::SendQuery(_));
+        let queries: Vec<Action> = self.actions.extract_if(.., is_query).collect();
+        for query in &queries {
+            if let Action::SendQuery(query) = query {
+                self.send(now, query);
+            }
         }
     }
 

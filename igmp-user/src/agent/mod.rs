@@ -343,7 +343,7 @@ impl Agent {
         } else {
             self.end_adoption_of_routes();
         }
-        self.drop_stale_classifiers();
+        self.kernel.drop_stale_classifiers();
         self.release_unclaimed();
         self.kernel.drop_stale_links();
     }

@@ -95,6 +95,8 @@ impl Agent {
         for name in &names {
             self.serve(name);
         }
+        // Hosts take their time to answer, and with many interfaces forwarding takes the kernel some.
+        self.send_first_queries();
         self.reconcile_pim();
         self.reconcile_proxy();
         self.reconcile_forwarding();

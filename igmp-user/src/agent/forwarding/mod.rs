@@ -44,10 +44,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 pub(super) use self::{activity::Activity, sources::Ways, table::Incoming};
-use self::{
-    classifiers::Classifiers, mrouting::KernelForwarding, sources::Sources, table::RouteId,
-    xdp::XdpForwarding,
-};
+use self::{mrouting::KernelForwarding, sources::Sources, table::RouteId, xdp::XdpForwarding};
 use super::{Agent, clock, translate};
 use crate::{
     api::MonitorEventKind,
@@ -90,7 +87,6 @@ pub(super) struct Forwarding {
     asker: RouteAsker,
     answers: mpsc::Sender<Answer>,
     flows: flows::Watch,
-    classifiers: Classifiers,
 }
 
 impl Forwarding {
@@ -118,7 +114,6 @@ impl Forwarding {
             asker,
             answers: sender,
             flows,
-            classifiers: Classifiers::default(),
         };
         Ok((forwarding, Arrivals { answers, readings }))
     }
@@ -192,9 +187,6 @@ impl Forwarding {
 
     /// When there is something to do without being asked.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        if self.classifiers.is_due() {
-            return Some(Instant::ZERO);
-        }
         match &self.engine {
             Engine::Kernel(kernel) => kernel.poll_timeout(),
             Engine::None | Engine::Xdp(_) => None,
@@ -307,7 +299,7 @@ impl Agent {
         let now = clock::now();
         let ports = self.ports();
         let upstream = self.upstream();
-        self.reconcile_classifiers();
+        self.attach_classifiers();
         let local = self.local_groups();
         let vifs = self.vifs();
         match &mut self.forwarding.engine {

@@ -45,9 +45,6 @@ impl Agent {
 
     /// Serves what is due.
     pub(in crate::agent) fn serve_forwarding(&mut self, now: Instant) {
-        if self.forwarding.classifiers.is_due() {
-            self.attach_classifiers();
-        }
         let Engine::Kernel(kernel) = &mut self.forwarding.engine else {
             return;
         };
