@@ -13,7 +13,7 @@ use rustix::process::setpriority_process;
 /// The nicest of all.
 const LEAST_PRIORITY: i32 = 19;
 /// The most of the time that the hypervisor may have taken away during a measurement, in hundredths.
-const MOST_STOLEN: f64 = 2.0;
+const MOST_STOLEN: f64 = 5.0;
 /// What may have been taken away before it counts, in seconds: during a short measurement a tick or two prove nothing.
 const TICKS_OF_CHANCE: f64 = 0.025;
 
@@ -74,6 +74,15 @@ impl Usage {
         }
     }
 
+    /// The same as an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Starved`].
+    pub(crate) fn ensure_enough(self) -> Result<(), Starved> {
+        self.starved().map_or(Ok(()), |reason| Err(Starved(reason)))
+    }
+
     /// Why a measurement during which this was used is worth nothing, if it is not.
     pub(crate) fn starved(self) -> Option<String> {
         let all = self.user + self.system + self.softirq + self.idle + self.steal;
@@ -83,6 +92,11 @@ impl Usage {
             .then(|| format!("starved: the hypervisor took {stolen:.1} % of the CPU time"))
     }
 }
+
+/// The machine had too little CPU time, whoever was measured.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Starved(String);
 
 /// CPU time that a process has used, all its threads together, to the nanosecond. Also good for a kernel thread.
 ///

@@ -8,6 +8,8 @@ mod report;
 mod turn;
 mod who;
 
+use std::{thread, time::Duration};
+
 use anyhow::{Context, Result};
 
 use self::{
@@ -17,7 +19,13 @@ use self::{
     turn::Load,
     who::Who,
 };
-use crate::{arguments::Arguments, contestant::attempt, model::Section, site::Site, suite::Effort};
+use crate::{
+    arguments::Arguments, contestant::attempt, cpu::Starved, model::Section, site::Site, suite::Effort,
+};
+
+/// How often a turn is tried for which the machine has no CPU time, and after which pause: whoever took it has his bursts.
+const TRIES: usize = 4;
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs all storms of a full or a quick look.
 ///
@@ -47,16 +55,14 @@ fn run(plan: &Plan, arguments: &Arguments) -> Vec<Case> {
                 if case.is_skipped || (repetition > 0 && !case.who.is_quick()) {
                     continue;
                 }
-                let take = || attempt(|| turn(case.who, stage, arguments));
-                // Another one where there was not enough CPU time, or the like; daemons take too long for that.
-                let outcome = take().or_else(|error| if case.who.is_quick() { take() } else { Err(error) });
-                match outcome {
+                match undisturbed(case.who, stage, arguments) {
                     Ok(turn) => {
                         eprintln!("  {}: {turn}", report::row_name(case));
                         case.turns.push(turn);
                     }
                     Err(error) => {
                         eprintln!("  {}: {error:#}", report::row_name(case));
+                        case.has_failed |= !error.is::<Starved>();
                         case.failures.push(format!("{error:#}"));
                     }
                 }
@@ -64,6 +70,20 @@ fn run(plan: &Plan, arguments: &Arguments) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// A turn during which there was enough CPU time: another one where there was not, some time later. Daemons take too long for
+/// more than one.
+fn undisturbed(who: Who, stage: &plan::Stage, arguments: &Arguments) -> Result<Turn> {
+    let mut tries = if who.is_quick() { TRIES } else { 2 };
+    loop {
+        let outcome = attempt(|| turn(who, stage, arguments));
+        tries -= 1;
+        match outcome {
+            Err(error) if tries > 0 && error.is::<Starved>() => thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
 }
 
 /// One contestant's turn: it starts, learns the groups, and has them repeated.

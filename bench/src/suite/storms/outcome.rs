@@ -53,6 +53,8 @@ pub(crate) struct Case {
     pub(crate) turns: Vec<Turn>,
     /// Why turns came to nothing.
     pub(crate) failures: Vec<String>,
+    /// Whether one of them did so because of the contestant and not of the machine.
+    pub(crate) has_failed: bool,
 }
 
 impl Case {
@@ -66,12 +68,13 @@ impl Case {
             is_skipped,
             turns: Vec::new(),
             failures: Vec::new(),
+            has_failed: false,
         }
     }
 
     /// Whether a larger storm is not worth its time: this one was left out, failed, was cut short, or was not learned.
     pub(crate) fn is_beaten(&self) -> bool {
-        self.is_skipped || !self.failures.is_empty() || self.joins().any(|joins| joins.lost(self.groups) > 0)
+        self.is_skipped || self.has_failed || self.joins().any(|joins| joins.lost(self.groups) > 0)
     }
 
     /// The storms of new groups.
