@@ -33,19 +33,7 @@ impl Trees {
         links: &mut Links,
         cx: &mut Context<'_, S>,
     ) {
-        let hop = Hop {
-            interface,
-            neighbor: message.upstream_neighbor,
-        };
-        let delays = delays(interface, message.hold_time, links, cx);
-        for set in &message.groups {
-            for &target in &set.joins {
-                self.see_join(hop, set.group, target, delays, links, cx);
-            }
-            for &target in &set.prunes {
-                self.see_prune(hop, set.group, target, delays, links, cx);
-            }
-        }
+        self.see(interface, message, true, links, cx);
     }
 
     /// Sees the prunes of a router that is no neighbour yet, as after a link has come back, when it may have heard this
@@ -60,12 +48,26 @@ impl Trees {
         links: &mut Links,
         cx: &mut Context<'_, S>,
     ) {
+        self.see(interface, message, false, links, cx);
+    }
+
+    fn see<S: Surroundings>(
+        &mut self,
+        interface: InterfaceId,
+        message: &JoinPrune,
+        trusts_joins: bool,
+        links: &mut Links,
+        cx: &mut Context<'_, S>,
+    ) {
         let hop = Hop {
             interface,
             neighbor: message.upstream_neighbor,
         };
         let delays = delays(interface, message.hold_time, links, cx);
         for set in &message.groups {
+            for &target in set.joins.iter().filter(|_| trusts_joins) {
+                self.see_join(hop, set.group, target, delays, links, cx);
+            }
             for &target in &set.prunes {
                 self.see_prune(hop, set.group, target, delays, links, cx);
             }
