@@ -156,8 +156,8 @@ mod tests {
     };
 
     const TINY: Scale = Scale {
-        many: 2_000,
-        max_groups: 4_000,
+        many: 10_000,
+        max_groups: 12_000,
         rounds: 1,
         time: 1e4,
     };
