@@ -1,30 +1,18 @@
 //! What a million groups take. A process of its own, since it looks at the memory of all of it.
 
+mod silent;
+
 use std::{fs, net::Ipv4Addr};
 
-use igmp_core::{
-    Event, GroupTimes, Instant, InterfaceConfig, InterfaceId, Liveness, Report, ReportKind, Router,
-    SourceTime,
-};
+use igmp_core::{Event, Instant, InterfaceConfig, InterfaceId, Report, ReportKind, Router};
+
+use crate::silent::Silent;
 
 const GROUPS: u32 = 1_000_000;
 /// Most bytes for each of them. They come in no order; where they come in order it is a tenth less.
 const MOST: u64 = 120;
 const LAN: InterfaceId = InterfaceId(0);
 const START: Instant = Instant::from_nanos(1_000_000_000_000);
-
-/// A kernel that knows nothing.
-struct Silent;
-
-impl Liveness for Silent {
-    fn group(&mut self, _: InterfaceId, _: Ipv4Addr) -> GroupTimes {
-        GroupTimes::default()
-    }
-
-    fn source(&mut self, _: InterfaceId, _: Ipv4Addr, _: Ipv4Addr) -> SourceTime {
-        SourceTime::default()
-    }
-}
 
 /// The memory that this process has in use, in bytes.
 fn resident() -> u64 {

@@ -10,6 +10,7 @@
 //! | `scale` | many groups |
 //! | `receiver`, `random` | a router that misses nothing, and random events |
 //! | `rng` | randomness that a seed repeats |
+//! | `silent` | no kernel |
 //! | `simulation` | the router side of this crate as the upstream querier, over a link that loses packets |
 
 mod bench;
@@ -22,4 +23,6 @@ mod receiver;
 #[path = "../simulation/rng.rs"]
 mod rng;
 mod scale;
+#[path = "../silent/mod.rs"]
+mod silent;
 mod simulation;

@@ -3,9 +3,13 @@
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use igmp_core::{
-    Action, FilterMode, GroupTimes, GroupView, Instant, InterfaceId, Liveness, Router, SourceTime,
-};
+use igmp_core::{Action, FilterMode, GroupView, Instant, InterfaceId, Router};
+
+// Whether something is forwarded does not depend on what a kernel has seen.
+#[path = "../silent/mod.rs"]
+mod silent;
+
+pub(crate) use self::silent::Silent;
 
 /// A route's group and source, `None` for all that have no route of their own.
 pub(crate) type Route = (Ipv4Addr, Option<Ipv4Addr>);
@@ -158,17 +162,4 @@ fn naive(router: &Router, now: Instant) -> Ports {
         }
     }
     routes
-}
-
-/// A kernel that has seen nothing. Whether something is forwarded does not depend on it.
-pub(crate) struct Silent;
-
-impl Liveness for Silent {
-    fn group(&mut self, _: InterfaceId, _: Ipv4Addr) -> GroupTimes {
-        GroupTimes::default()
-    }
-
-    fn source(&mut self, _: InterfaceId, _: Ipv4Addr, _: Ipv4Addr) -> SourceTime {
-        SourceTime::default()
-    }
 }

@@ -19,8 +19,8 @@ use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
 
 use igmp_core::{
-    Duration, Event, GroupTimes, Host, HostConfig, HostEvent, Instant, InterfaceConfig, InterfaceId,
-    Liveness, Router, SendQuery, SendReport, SourceTime, StaticGroup,
+    Duration, Event, Host, HostConfig, HostEvent, Instant, InterfaceConfig, InterfaceId, Router, SendQuery,
+    SendReport, StaticGroup,
 };
 
 use self::chain::Chain;
@@ -28,6 +28,7 @@ use crate::{
     bench::{OWN, QUERIER, START, WAN, group, secs, source},
     receiver::Record,
     rng::Rng,
+    silent::Silent,
 };
 
 /// How many seeds of each kind are run where nothing else is asked for.
@@ -55,19 +56,6 @@ enum Kind {
     Changing,
     /// A version 3 querier, and an interface that goes and comes.
     Flapping,
-}
-
-/// No kernel: every report is handed over.
-struct Silent;
-
-impl Liveness for Silent {
-    fn group(&mut self, _: InterfaceId, _: Ipv4Addr) -> GroupTimes {
-        GroupTimes::default()
-    }
-
-    fn source(&mut self, _: InterfaceId, _: Ipv4Addr, _: Ipv4Addr) -> SourceTime {
-        SourceTime::default()
-    }
 }
 
 #[derive(Clone, Debug)]
