@@ -11,6 +11,7 @@
 //! | [`load`] | what sends frames at full speed |
 //! | [`site`] | the namespaces and links of a measurement |
 //! | [`cpu`] | CPU time of processes and kernel threads, and whether there was enough of it |
+//! | [`patience`] | measuring again what was starved |
 //! | [`interrupt`] | what a signal does |
 //! | [`model`] | results: figures, tables, plots, goals |
 //! | [`report`] | results for people: Markdown and SVG |
@@ -25,6 +26,7 @@ mod interrupt;
 mod load;
 mod machine;
 mod model;
+mod patience;
 mod report;
 mod site;
 mod suite;

@@ -1,14 +1,15 @@
 //! Every map. What stands in them and who writes it is said in `igmp_wire::abi`.
 
 use aya_ebpf::{
-    bindings::BPF_F_NO_PREALLOC,
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     btf_maps::{Array, ArrayOfMaps, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use igmp_wire::abi::{
     EVENT_RING_LEN, Event, FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig,
     InterfaceCounters, InterfaceKey, InterfaceUsage, MAX_DEVICES, MAX_INTERFACES, MAX_LOCAL_GROUPS,
-    MAX_PORT_SETS, MAX_SOURCE_PREFIXES, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
+    MAX_PORT_SETS, MAX_SOURCE_PREFIXES, Port, PortSet, RefreshEntry, RouteEntry, RouteKey, SourceEntry,
+    SourceKey,
 };
 
 use crate::clock::Clock;
@@ -30,6 +31,22 @@ pub(crate) static CONFIGS: Array<InterfaceConfig, { MAX_INTERFACES as usize }> =
 /// The groups. The agent sets the size at load time.
 #[btf_map]
 pub(crate) static GROUPS: HashMap<GroupKey, GroupEntry, 65_536> = HashMap::new();
+
+/// Times of refreshes. The agent sets the size at load time, and reads and writes entries as memory of its own.
+#[btf_map]
+pub(crate) static REFRESHES: Array<RefreshEntry, 65_536, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// The size of [`REFRESHES`], as a power of two. The agent sets it at load time.
+#[unsafe(no_mangle)]
+static REFRESH_BITS: u32 = 16;
+
+/// The size of [`REFRESHES`], as a power of two.
+#[inline(always)]
+pub(crate) fn refresh_bits() -> u32 {
+    // SAFETY: the pointer is to a variable that nobody writes while the program runs. What stands in the object is not what
+    // it is at run time, so the compiler must not believe it.
+    unsafe { (&raw const REFRESH_BITS).read_volatile() }
+}
 
 /// The sources whose timer runs. The agent sets the size at load time.
 #[btf_map]

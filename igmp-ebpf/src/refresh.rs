@@ -5,14 +5,14 @@
 
 use aya_ebpf::{bindings::xdp_action::XDP_DROP, helpers::bpf_ktime_get_ns};
 use igmp_wire::{
-    abi::{GroupEntry, GroupFlags, GroupKey, MAX_DEVICES},
+    abi::{GroupEntry, GroupFlags, GroupKey, MAX_DEVICES, RefreshEntry},
     igmp::{Kind, report::RECORD_HEADER_LEN},
     plain::{self, MAX_RECORDS, Named, WORDS},
 };
 
 use crate::{
     count::Counters,
-    maps::{CONFIGS, DEVICES, GROUPS},
+    maps::{CONFIGS, DEVICES, GROUPS, REFRESHES, refresh_bits},
     packet::XdpPacket,
 };
 
@@ -154,6 +154,29 @@ fn records(packet: &XdpPacket, reporter: &Reporter, records: u32) -> Option<u32>
     Some(refreshed)
 }
 
+/// Notes the time in the table of refreshes. Tells whether the group has an entry there for reports of this version.
+#[inline(always)]
+fn note(reporter: &Reporter, group: u32, version: u8) -> bool {
+    let Some(entry) = REFRESHES.get_ptr_mut(RefreshEntry::place(reporter.slot, group, refresh_bits())) else {
+        return false;
+    };
+    // SAFETY: the pointer is to a value of an array map, which lives as long as the program. Its fields are read and written
+    // by single loads and stores of aligned words. That the entry does not become that of another group meanwhile, the agent
+    // sees to.
+    unsafe {
+        let stamp = &raw mut (*entry).stamp;
+        // One comparison: each more is one more way for the verifier to go, with each record.
+        let tag = (&raw const (*entry).tag).read_volatile() ^ RefreshEntry::tag(group, version);
+        let slot = RefreshEntry::slot(stamp.read_volatile()) ^ reporter.slot;
+        if tag | slot != 0 {
+            return false;
+        }
+        stamp.write_volatile(RefreshEntry::stamp(reporter.slot, reporter.now));
+        (&raw mut (*entry).reporter).write_volatile(reporter.address);
+    }
+    true
+}
+
 /// Refreshes a group by a report of this version. Tells how many memberships that were: 0 for a group of which none is kept.
 #[inline(always)]
 fn group(reporter: &Reporter, group: u32, version: u8) -> Option<u32> {
@@ -161,6 +184,9 @@ fn group(reporter: &Reporter, group: u32, version: u8) -> Option<u32> {
         Named::Group => {}
         Named::LinkLocal => return Some(0),
         Named::Other => return None,
+    }
+    if note(reporter, group, version) {
+        return Some(1);
     }
     let key = GroupKey {
         slot: reporter.slot,

@@ -8,6 +8,7 @@ mod start;
 mod storms;
 
 use std::{
+    env,
     fs::File,
     path::Path,
     process::Command,
@@ -88,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         repetitions: if arguments.quick { 3 } else { 5 },
         quick: arguments.quick,
     };
-    let _alone = alone()?;
+    let _alone = alone(&env::temp_dir())?;
     interrupt::watch().context("cannot watch for signals")?;
     let machine = Machine::look(&arguments.contestants);
     let revision = revision(&arguments.output);
@@ -145,8 +146,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Keeps a second program from measuring at the same time: both would take the other's kernel threads, which go by the names of
 /// devices, for their own, and the machine for their own as well.
-fn alone() -> Result<Flock<File>> {
-    let path = std::env::temp_dir().join("igmp-bench.lock");
+fn alone(directory: &Path) -> Result<Flock<File>> {
+    let path = directory.join("igmp-bench.lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
         Errno::EWOULDBLOCK => anyhow!("somebody else is measuring on this machine ({})", path.display()),
@@ -164,5 +165,23 @@ fn revision(directory: &Path) -> String {
     match output {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         _ => "of an unknown revision".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_measurement_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = alone(directory.path()).expect("nobody else measures here");
+        let error = alone(directory.path()).expect_err("somebody does");
+        assert!(
+            error.to_string().starts_with("somebody else is measuring"),
+            "{error:#}"
+        );
+        drop(first);
+        alone(directory.path()).expect("nobody does any more");
     }
 }

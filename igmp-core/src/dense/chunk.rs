@@ -77,6 +77,10 @@ impl<K: Copy + Ord, V> Chunk<K, V> {
 
     /// Which entry has this key, or which it would have to be.
     pub(super) fn find(&self, key: &K) -> Result<usize, usize> {
+        // What comes in order comes after the last.
+        if self.keys().last().is_some_and(|last| last < key) {
+            return Err(self.len);
+        }
         self.keys().binary_search(key)
     }
 

@@ -4,6 +4,9 @@
 //! nodes half empty. Here entries lie in chunks, and where keys come in order, a full chunk stays full: it is split behind
 //! the last of them, or not at all. Keys lie beside each other, so that a search touches little memory.
 //!
+//! An event asks several times for the same key, and the next event often for the next key. So the chunk that was asked for last
+//! is looked at before it is searched for.
+//!
 //! Each operation moves keys of one chunk; once in many times, when a chunk is made or dropped, values move, and a part of the
 //! list of chunks does, which is eight bytes for each of them where keys are addresses. Nothing of that list moves at its ends,
 //! where deadlines come and go.
@@ -11,7 +14,7 @@
 mod arena;
 mod chunk;
 
-use std::collections::VecDeque;
+use std::{cell::Cell, collections::VecDeque};
 
 use self::{
     arena::Arena,
@@ -29,6 +32,8 @@ pub struct DenseMap<K, V> {
     len: usize,
     /// The key of the last new entry.
     last: Option<K>,
+    /// The place in the order of the chunk that was searched for last. It may have become that of another, or of none.
+    recent: Cell<usize>,
 }
 
 impl<K, V> Default for DenseMap<K, V> {
@@ -39,6 +44,7 @@ impl<K, V> Default for DenseMap<K, V> {
             chunks: Arena::default(),
             len: 0,
             last: None,
+            recent: Cell::new(0),
         }
     }
 }
@@ -56,9 +62,24 @@ impl<K: Copy + Ord, V> DenseMap<K, V> {
 
     /// The chunk that a key belongs into, if there is any chunk.
     fn chunk_of(&self, key: &K) -> usize {
-        self.firsts
-            .partition_point(|first| first <= key)
-            .saturating_sub(1)
+        let recent = self.recent.get();
+        let at = if self.is_within(recent, key) {
+            recent
+        } else if self.is_within(recent + 1, key) {
+            recent + 1
+        } else {
+            self.firsts
+                .partition_point(|first| first <= key)
+                .saturating_sub(1)
+        };
+        self.recent.set(at);
+        at
+    }
+
+    /// Whether there is such a chunk, and a key from its first to that of the next one belongs into it.
+    fn is_within(&self, at: usize, key: &K) -> bool {
+        self.firsts.get(at).is_some_and(|first| first <= key)
+            && self.firsts.get(at + 1).is_none_or(|next| key < next)
     }
 
     /// A chunk, by its place in the order.

@@ -10,6 +10,7 @@
 //! | `reconcile` | attaching, detaching, interfaces up and down |
 //! | `served`, `slots` | what was done for an interface; the slots of the kernel's maps |
 //! | `ring` | taking events out of the ring |
+//! | `alarm`, `clock` | waking up in time |
 //! | `translate`, `query` | events and frames |
 //! | `actions` | what the core wants done |
 //! | `resync` | groups that the core was not told of |
@@ -20,6 +21,7 @@
 //! | `requests`, `joins`, `reload` | what operators ask for |
 
 mod actions;
+mod alarm;
 mod clock;
 mod forwarding;
 mod joins;
@@ -58,13 +60,12 @@ use tokio::{
     select,
     sync::{broadcast, mpsc, watch},
     task::yield_now,
-    time::sleep,
 };
 use tracing::{info, warn};
 
 pub use self::signals::Signals;
 use self::{
-    forwarding::Forwarding, pim::PimSide, proxy::Proxy, reconcile::Attached, ring::EVENT_BATCH,
+    alarm::Alarm, forwarding::Forwarding, pim::PimSide, proxy::Proxy, reconcile::Attached, ring::EVENT_BATCH,
     served::Served, signals::Received, slots::Slots, throttle::Throttle,
 };
 use crate::{
@@ -222,7 +223,7 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// Where the ring of events cannot be waited for, or the kernel's interfaces cannot be followed any more.
+    /// Where the ring of events or the time cannot be waited for, or the kernel's interfaces cannot be followed any more.
     pub async fn run(&mut self, inputs: Inputs) -> io::Result<()> {
         let Inputs {
             mut interfaces,
@@ -232,6 +233,7 @@ impl Agent {
             mut signals,
         } = inputs;
         let ring = readiness::of(self.kernel.event_fd().try_clone_to_owned()?, Interest::READABLE)?;
+        let mut alarm = Alarm::new()?;
         let upcalls = match self.upcall_fd() {
             Some(fd) => Some(readiness::of(fd?, Interest::READABLE)?),
             None => None,
@@ -253,8 +255,7 @@ impl Agent {
         // Whether the ring may hold events for which there will be no wakeup.
         let mut more = false;
         loop {
-            let now = clock::now();
-            let wait = self.deadline().since(now);
+            let deadline = self.deadline();
             select! {
                 readable = ring.readable() => {
                     let mut readable = readable?;
@@ -274,7 +275,10 @@ impl Agent {
                     self.serve_timers();
                     yield_now().await;
                 }
-                () = sleep(clock::to_std(wait)) => self.serve_timers(),
+                rang = alarm.at(deadline) => {
+                    rang?;
+                    self.serve_timers();
+                }
                 changed = interfaces.changed() => {
                     if changed.is_ok() {
                         self.snapshot = interfaces.borrow_and_update().clone();

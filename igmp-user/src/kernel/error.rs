@@ -71,6 +71,9 @@ pub enum KernelError {
         #[source]
         source: Box<MapError>,
     },
+    /// A map could not be used as memory.
+    #[error("cannot map the table of refreshes into memory: {0}; it takes 16 bytes for each of max-groups")]
+    Memory(#[source] io::Error),
     /// Pinning failed.
     #[error("cannot keep maps and links under {path}: {source}")]
     Pin {

@@ -8,6 +8,9 @@
 //! A group that its first report has made as the core wants it needs no command at all: [`MapChange::GroupMade`]. It is in
 //! the map before its event is in the ring, and nobody but the core's own removal of an earlier membership, which is known
 //! here, writes its flags before that event is handled.
+//!
+//! Times are in two places, and the later one counts: in the entry, and in the table of refreshes. The group has an entry in the
+//! table only while reports may refresh it silently, so that goes first where those flags go.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -95,6 +98,11 @@ impl Removals {
         self.queue.insert((now + REMOVAL_DELAY, self.next), key);
     }
 
+    /// Whether there is one that counts.
+    fn is_going(&self, key: EntryKey) -> bool {
+        !self.current.is_empty() && self.current.contains_key(&key)
+    }
+
     /// Whether there was one.
     fn cancel(&mut self, key: EntryKey) -> bool {
         // Nearly always there are none, and then a key need not even be hashed.
@@ -145,6 +153,14 @@ fn command(operation: Operation, group: GroupKey, source: u32) -> Command {
     }
 }
 
+/// The group that a command is about.
+fn group_key(command: &Command) -> GroupKey {
+    GroupKey {
+        slot: command.slot,
+        group: command.group,
+    }
+}
+
 fn group_of(key: SourceKey) -> GroupKey {
     GroupKey {
         slot: key.slot,
@@ -166,9 +182,13 @@ impl Kernel {
         for change in changes {
             let (next, entry, removal) = match *change {
                 // What was to be removed has lost its flags, and gets them back.
-                MapChange::GroupMade { key, .. } if !self.removals.cancel((key, 0)) => continue,
+                MapChange::GroupMade { key, refresh } if !self.removals.cancel((key, 0)) => {
+                    self.refreshes.admit(key, refresh_flags(refresh));
+                    continue;
+                }
                 MapChange::SetGroup { key, refresh } | MapChange::GroupMade { key, refresh } => {
                     let set = refresh_flags(refresh);
+                    self.refreshes.restrict(key, set);
                     let clear = (ALL_REFRESH & !set) | GroupFlags::PENDING | GroupFlags::EXCLUDE;
                     (
                         Command {
@@ -180,14 +200,17 @@ impl Kernel {
                         false,
                     )
                 }
-                MapChange::RemoveGroup { key } => (
-                    Command {
-                        clear: ALL_REFRESH,
-                        ..command(Operation::Change, key, 0)
-                    },
-                    (key, 0),
-                    true,
-                ),
+                MapChange::RemoveGroup { key } => {
+                    self.refreshes.restrict(key, 0);
+                    (
+                        Command {
+                            clear: ALL_REFRESH,
+                            ..command(Operation::Change, key, 0)
+                        },
+                        (key, 0),
+                        true,
+                    )
+                }
                 MapChange::SetSource { key } => {
                     let entry = (group_of(key), key.source);
                     let set = SourceFlags::REFRESH;
@@ -223,10 +246,20 @@ impl Kernel {
             commands.push(next);
         }
         let mut applied = Applied::default();
+        let mut asked = commands.iter();
         self.run_each(&commands, |result| {
+            let result = self.with_noted(result);
             let removes = result.operation == Operation::Change as u32;
+            let flags = asked.next().map_or(0, |command| command.set);
             match CommandStatus::from_code(result.status) {
                 CommandStatus::Full => applied.full += 1,
+                // What a later change of these removes is out of use already, and stays so.
+                CommandStatus::Done if !removes && result.source == 0 => {
+                    let key = group_key(&result);
+                    if !self.removals.is_going((key, 0)) {
+                        self.refreshes.admit(key, flags);
+                    }
+                }
                 CommandStatus::Done if removes && is_newer(&result, now) => {
                     applied.refreshed.push(found(&result))
                 }
@@ -259,17 +292,51 @@ impl Kernel {
         }
         let commands: Vec<Command> = due
             .iter()
-            .map(|&((group, source), known)| Command {
-                last_report: [known.as_nanos(), 0, 0],
-                ..command(Operation::DeleteUnlessNewer, group, source)
+            .map(|&((group, source), known)| {
+                let was_refreshed = source == 0
+                    && self
+                        .refreshes
+                        .noted(group)
+                        .is_some_and(|noted| noted.is_after(known.as_nanos()));
+                if was_refreshed {
+                    return command(Operation::Read, group, source);
+                }
+                Command {
+                    last_report: [known.as_nanos(), 0, 0],
+                    ..command(Operation::DeleteUnlessNewer, group, source)
+                }
             })
             .collect();
-        let results = self.run(&commands)?;
-        let newer = results
-            .into_iter()
-            .filter(|result| CommandStatus::from_code(result.status) == CommandStatus::Newer)
-            .map(|result| found(&result));
-        Ok(newer.collect())
+        let mut newer = Vec::new();
+        self.run_each(&commands, |result| {
+            let was_refreshed = result.operation == Operation::Read as u32;
+            match CommandStatus::from_code(result.status) {
+                CommandStatus::Newer => newer.push(found(&self.with_noted(result))),
+                CommandStatus::Done if was_refreshed => newer.push(found(&self.with_noted(result))),
+                _ if result.source == 0 => self.refreshes.forget(group_key(&result)),
+                _ => {}
+            }
+        })?;
+        Ok(newer)
+    }
+
+    /// The entry that a command has read, with what is noted of its group in the table of refreshes.
+    pub(super) fn with_noted(&self, mut entry: Command) -> Command {
+        if entry.source == 0
+            && let Some(noted) = self.refreshes.noted(group_key(&entry))
+        {
+            noted.add_to(&mut entry.last_report, &mut entry.reporter);
+        }
+        entry
+    }
+
+    /// Frees places in the table of refreshes whose groups are gone, where an earlier agent was killed as it removed them.
+    pub(super) fn free_refreshes(&self) {
+        for key in self.refreshes.out_of_use() {
+            if self.groups.get(&Plain(key), 0).is_err() {
+                self.refreshes.forget(key);
+            }
+        }
     }
 
     /// Reads the entries of groups (source 0) and sources together.
@@ -326,7 +393,7 @@ impl Liveness for Kernel {
             slot: interface.0,
             group: group.to_bits(),
         };
-        let (last_report, reporter) = match self.prefetched.remove(&(key, 0)) {
+        let (mut last_report, mut reporter) = match self.prefetched.remove(&(key, 0)) {
             Some(read) if CommandStatus::from_code(read.status) != CommandStatus::Done => {
                 return GroupTimes::default();
             }
@@ -336,6 +403,9 @@ impl Liveness for Kernel {
                 Err(_) => return GroupTimes::default(),
             },
         };
+        if let Some(noted) = self.refreshes.noted(key) {
+            noted.add_to(&mut last_report, &mut reporter);
+        }
         GroupTimes {
             last_report: last_report.map(time),
             reporter: Some(Ipv4Addr::from_bits(reporter)),
@@ -386,9 +456,13 @@ impl Liveness for Kernel {
 }
 
 impl Kernel {
-    /// The kernel's entry of a group, as it is.
+    /// The kernel's entry of a group, with the latest times.
     pub fn group_entry(&self, key: GroupKey) -> Option<GroupEntry> {
-        self.groups.get(&Plain(key), 0).ok().map(|Plain(entry)| entry)
+        let Plain(mut entry) = self.groups.get(&Plain(key), 0).ok()?;
+        if let Some(noted) = self.refreshes.noted(key) {
+            noted.add_to(&mut entry.last_report, &mut entry.reporter);
+        }
+        Some(entry)
     }
 
     /// The kernel's entry of a source, as it is.

@@ -10,6 +10,7 @@
 //! | `interfaces` | configuration, usage and counters of interfaces |
 //! | `command` | changing entries in place |
 //! | `membership` | keeping the kernel's groups and sources in step with the core's |
+//! | `refreshes` | where reports that only repeat what is known leave their time |
 //! | `scan` | finding what the ring had no room for |
 //! | `events` | the ring |
 //! | `error` | what can go wrong, in sentences for an operator |
@@ -24,6 +25,7 @@ mod interfaces;
 mod membership;
 mod object;
 mod pins;
+mod refreshes;
 mod scan;
 
 use std::collections::HashMap;
@@ -39,7 +41,9 @@ use igmp_wire::abi::{
     SourceKey,
 };
 
-use self::{attach::Attachment, forwarding::ForwardingMaps, membership::Removals, pins::Pins};
+use self::{
+    attach::Attachment, forwarding::ForwardingMaps, membership::Removals, pins::Pins, refreshes::Refreshes,
+};
 pub use self::{
     attach::{XdpMode, XdpWish, program_name},
     error::KernelError,
@@ -59,6 +63,8 @@ pub struct Kernel {
     configs: Array<MapData, Plain<InterfaceConfig>>,
     groups: BpfHashMap<MapData, Plain<GroupKey>, Plain<GroupEntry>>,
     sources: BpfHashMap<MapData, Plain<SourceKey>, Plain<SourceEntry>>,
+    /// Times of refreshes, which come before those in `groups` where they are later.
+    refreshes: Refreshes,
     usage: Array<MapData, Plain<InterfaceUsage>>,
     counters: PerCpuArray<MapData, Plain<InterfaceCounters>>,
     events: RingBuf<MapData>,

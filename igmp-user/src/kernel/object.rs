@@ -8,10 +8,12 @@ use aya::{
     programs::{SchedClassifier, Xdp},
 };
 use aya_log::EbpfLogger;
-use igmp_wire::abi::{EVENT_RING_LEN, name};
+use igmp_wire::abi::{EVENT_RING_LEN, RefreshEntry, name};
 use tracing::warn;
 
-use super::{Kernel, KernelError, forwarding::ForwardingMaps, membership::Removals, pins::Pins};
+use super::{
+    Kernel, KernelError, forwarding::ForwardingMaps, membership::Removals, pins::Pins, refreshes::Refreshes,
+};
 
 /// The object that the build embedded; empty where there was none.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/igmp-ebpf"));
@@ -53,6 +55,16 @@ impl LoadOptions {
     pub(super) const fn max_routes(&self) -> u32 {
         self.max_groups.saturating_add(self.max_entries)
     }
+
+    /// The size of the table of refreshes, as a power of two: a place for each group.
+    const fn refresh_bits(&self) -> u32 {
+        RefreshEntry::bits_for(self.max_groups)
+    }
+
+    /// The size of the table of refreshes.
+    pub(super) const fn max_refreshes(&self) -> u32 {
+        1 << self.refresh_bits()
+    }
 }
 
 impl Default for LoadOptions {
@@ -68,12 +80,13 @@ impl Default for LoadOptions {
 }
 
 /// The maps in the object.
-const MAPS: [&str; 17] = [
+const MAPS: [&str; 18] = [
     name::INTERFACES,
     name::DEVICES,
     name::CONFIGS,
     name::GROUPS,
     name::SOURCES,
+    name::REFRESHES,
     name::USAGE,
     name::COUNTERS,
     name::EVENTS,
@@ -115,6 +128,9 @@ impl Kernel {
             Ok(mut kernel) => {
                 kernel.pins = pins;
                 kernel.adopted = adopted;
+                if adopted {
+                    kernel.free_refreshes();
+                }
                 Ok(kernel)
             }
             Err(error) => {
@@ -131,11 +147,14 @@ impl Kernel {
 
     fn load_with(options: &LoadOptions, pins: Option<&Pins>) -> Result<Self, KernelError> {
         let log_level = options.log_level as u8;
+        let refresh_bits = options.refresh_bits();
         let mut loader = EbpfLoader::new();
         loader
             .override_global("AYA_LOG_LEVEL", &log_level, false)
             .map_max_entries(name::GROUPS, options.max_groups)
             .map_max_entries(name::SOURCES, options.max_entries)
+            .override_global(name::REFRESH_BITS, &refresh_bits, true)
+            .map_max_entries(name::REFRESHES, options.max_refreshes())
             .map_max_entries(name::EVENTS, options.event_ring_len)
             .map_max_entries(name::ROUTES, options.max_routes())
             .map_max_entries(name::FLOWS, options.max_entries);
@@ -170,6 +189,7 @@ impl Kernel {
             configs: typed(&mut ebpf, name::CONFIGS)?,
             groups: typed(&mut ebpf, name::GROUPS)?,
             sources: typed(&mut ebpf, name::SOURCES)?,
+            refreshes: Refreshes::of(&typed(&mut ebpf, name::REFRESHES)?, refresh_bits)?,
             usage: typed(&mut ebpf, name::USAGE)?,
             counters: typed(&mut ebpf, name::COUNTERS)?,
             events: typed::<RingBuf<MapData>>(&mut ebpf, name::EVENTS)?,

@@ -13,7 +13,7 @@ use aya::maps::{MapInfo, MapType};
 use igmp_wire::abi::{
     ABI_VERSION, FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters,
     InterfaceKey, InterfaceUsage, MAX_DEVICES, MAX_INTERFACES, MAX_LOCAL_GROUPS, MAX_PORT_SETS,
-    MAX_SOURCE_PREFIXES, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey, name,
+    MAX_SOURCE_PREFIXES, Port, PortSet, RefreshEntry, RouteEntry, RouteKey, SourceEntry, SourceKey, name,
 };
 use nix::{
     fcntl::{Flock, FlockArg},
@@ -198,6 +198,13 @@ impl Pins {
                 size_of::<SourceKey>(),
                 size_of::<SourceEntry>(),
                 options.max_entries,
+            ),
+            (
+                name::REFRESHES,
+                MapType::Array,
+                4,
+                size_of::<RefreshEntry>(),
+                options.max_refreshes(),
             ),
             (
                 name::USAGE,

@@ -178,6 +178,7 @@ impl Kernel {
             .into_iter()
             .zip(results)
             .filter_map(|((key, sources), entry)| {
+                let entry = self.with_noted(entry);
                 if CommandStatus::from_code(entry.status) == CommandStatus::Done {
                     return Some(Seen {
                         found: describe(key, &entry, sources, adopting),

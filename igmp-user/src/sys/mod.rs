@@ -1,10 +1,11 @@
-//! Everything that needs `unsafe` in user space: the packet socket, multicast routing, reading many entries of a map, and the
-//! promise that types of the boundary with the kernel are plain bytes.
+//! Everything that needs `unsafe` in user space: the packet socket, multicast routing, reading many entries of a map, a map as
+//! memory, and the promise that types of the boundary with the kernel are plain bytes.
 
 #![expect(unsafe_code, reason = "this is the one module that holds it")]
 
 mod entries;
 pub mod mroute;
+mod shared;
 
 use std::{
     io, mem,
@@ -13,11 +14,14 @@ use std::{
 
 use igmp_wire::abi::{
     FlowEntry, ForwardingState, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceKey,
-    InterfaceUsage, Port, PortSet, RouteEntry, RouteKey, SourceEntry, SourceKey,
+    InterfaceUsage, Port, PortSet, RefreshEntry, RouteEntry, RouteKey, SourceEntry, SourceKey,
 };
 use rustix::net::sockopt;
 
-pub use self::entries::Entries;
+pub use self::{
+    entries::Entries,
+    shared::{SharedRefresh, SharedRefreshes},
+};
 
 /// Room for frames that the interfaces have not sent yet, in bytes as the kernel accounts for them: 3,500 of full length, which
 /// join a quarter of a million groups. What finds no room is lost until the protocol repeats it.
@@ -50,6 +54,7 @@ plain!(
     InterfaceUsage,
     Port,
     PortSet,
+    RefreshEntry,
     RouteEntry,
     RouteKey,
     SourceEntry,

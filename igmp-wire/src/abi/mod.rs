@@ -14,6 +14,7 @@ mod event;
 mod forwarding;
 mod interface;
 mod membership;
+mod refresh;
 
 pub use command::{Command, CommandStatus, MAX_COMMANDS, Operation};
 pub use counters::InterfaceCounters;
@@ -29,10 +30,11 @@ pub use interface::{InterfaceConfig, InterfaceFlags, InterfaceKey, InterfaceUsag
 pub use membership::{
     Change, GroupEntry, GroupFlags, GroupKey, GroupStep, SourceEntry, SourceFlags, SourceKey,
 };
+pub use refresh::RefreshEntry;
 
 /// Version of this agreement. It is part of the path where maps are pinned, so that an agent never adopts maps of
 /// another layout.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// How many interfaces, VLANs included, the router can serve: the slots of the counters.
 pub const MAX_INTERFACES: u32 = 1_024;
@@ -61,6 +63,8 @@ pub mod name {
     pub const CONFIGS: &str = "CONFIGS";
     /// [`GroupKey`](super::GroupKey) to [`GroupEntry`](super::GroupEntry).
     pub const GROUPS: &str = "GROUPS";
+    /// [Place](super::RefreshEntry::place) to [`RefreshEntry`](super::RefreshEntry).
+    pub const REFRESHES: &str = "REFRESHES";
     /// [`SourceKey`](super::SourceKey) to [`SourceEntry`](super::SourceEntry).
     pub const SOURCES: &str = "SOURCES";
     /// Slot to [`InterfaceUsage`](super::InterfaceUsage).
@@ -85,6 +89,8 @@ pub mod name {
     pub const LOCAL_GROUPS: &str = "LOCAL_GROUPS";
     /// One [`ForwardingState`](super::ForwardingState).
     pub const FORWARDING: &str = "FORWARDING";
+    /// The variable of the object with the size of `REFRESHES`, as a power of two (`u32`), which is set at load time.
+    pub const REFRESH_BITS: &str = "REFRESH_BITS";
     /// Two counters: events that could not be handed over since the object was loaded, and sources of data for which
     /// `FLOWS` had no room.
     pub const LOST: &str = "LOST";

@@ -8,8 +8,8 @@ use igmp_wire::{
         Command, CommandStatus, Event, EventKind, EventSize, FlowDecision, FlowEntry, ForwardingState,
         GroupEntry, GroupKey, INCOMING_ANY, INCOMING_ASK, INCOMING_NONE, INCOMING_RPF, InterfaceConfig,
         InterfaceCounters, InterfaceKey, InterfaceUsage, JUMBO_EVENT_SOURCES, LARGE_EVENT_SOURCES,
-        MAX_COMMANDS, MAX_INTERFACES, MAX_PORT_SETS, MEDIUM_EVENT_SOURCES, Port, PortSet, Prefix, RouteEntry,
-        RouteKey, SourceEntry, SourceKey,
+        MAX_COMMANDS, MAX_INTERFACES, MAX_PORT_SETS, MEDIUM_EVENT_SOURCES, Port, PortSet, Prefix,
+        RefreshEntry, RouteEntry, RouteKey, SourceEntry, SourceKey,
     },
     igmp::{Kind, RecordKind, message::RECEIVED_COUNT},
     packet::MAX_FRAME_LEN,
@@ -143,6 +143,7 @@ fn nothing_has_padding_without_a_name() {
     assert_eq!(size_of::<InterfaceConfig>(), 6 * 4 + size_of::<[Prefix; 8]>());
     assert_eq!(size_of::<InterfaceUsage>(), 2 * 4 + 8);
     assert_eq!(size_of::<GroupEntry>(), 3 * 8 + 4 * 4);
+    assert_eq!(size_of::<RefreshEntry>(), 4 + 4 + 8);
     assert_eq!(size_of::<Port>(), 8 + 4 + 4 + 2 + 6);
     assert_eq!(size_of::<PortSet>(), 4 * 4 + MAX_INTERFACES as usize / 8);
     assert_eq!(

@@ -13,4 +13,5 @@ mod pim;
 mod plain;
 mod properties;
 mod records;
+mod refreshes;
 mod vectors;

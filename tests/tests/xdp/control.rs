@@ -9,26 +9,14 @@ use igmp_wire::{
     emit::Message,
     igmp::RecordKind,
 };
-use nix::time::{ClockId, clock_gettime};
 
 use crate::{
     frames::{frame, record},
-    harness::{HOST, SLOT, Xdp, group_key, source_key},
+    harness::{HOST, SLOT, Xdp, group_key, later, now, source_key},
 };
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 const SOURCE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-
-/// The clock that the XDP program stamps reports with.
-fn now() -> Instant {
-    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("there is a clock");
-    Instant::from_nanos(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
-}
-
-/// Long after any packet that is being handled now.
-fn later() -> Instant {
-    now() + igmp_core::Duration::from_secs(1)
-}
 
 fn apply(xdp: &mut Xdp, changes: &[MapChange]) {
     xdp.kernel.apply(now(), changes).expect("the changes are made");

@@ -36,7 +36,18 @@ pub(crate) fn frame_from(source: Ipv4Addr, vlan: Vlan, message: Message<'_>) -> 
 
 /// A version 3 report with one record.
 pub(crate) fn record(kind: RecordKind, group: Ipv4Addr, sources: &[Ipv4Addr]) -> Vec<u8> {
-    frame(Message::ReportV3(&[Record { kind, group, sources }]))
+    record_from(HOST, kind, group, sources)
+}
+
+/// A version 3 report with one record, of this host.
+pub(crate) fn record_from(
+    source: Ipv4Addr,
+    kind: RecordKind,
+    group: Ipv4Addr,
+    sources: &[Ipv4Addr],
+) -> Vec<u8> {
+    let records = [Record { kind, group, sources }];
+    frame_from(source, Vlan::Untagged, Message::ReportV3(&records))
 }
 
 /// A version 3 query, general or specific.

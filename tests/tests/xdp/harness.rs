@@ -5,16 +5,25 @@
 
 use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
-use aya::{TestRun, programs::TestRunOptions};
-use igmp_user::kernel::{Kernel, LoadOptions};
+use aya::{
+    TestRun,
+    maps::{Array, Map, MapData, MapInfo},
+    programs::TestRunOptions,
+};
+use igmp_core::{Duration as Span, Instant};
+use igmp_user::{
+    kernel::{Kernel, LoadOptions},
+    sys::Plain,
+};
 use igmp_wire::{
     Refusal,
     abi::{
         Event, GroupEntry, GroupKey, InterfaceConfig, InterfaceCounters, InterfaceFlags, InterfaceKey,
-        Prefix, SourceEntry, SourceKey, name,
+        Prefix, RefreshEntry, SourceEntry, SourceKey, name,
     },
     igmp::Kind,
 };
+use nix::time::{ClockId, clock_gettime};
 
 /// The index of the loopback interface in every network namespace.
 pub(crate) const IFINDEX: u32 = 1;
@@ -182,6 +191,19 @@ impl Xdp {
         self.kernel.group_entry(group_key(group))
     }
 
+    /// The table of refreshes, as somebody else sees it.
+    pub(crate) fn refreshes(&self) -> Array<MapData, Plain<RefreshEntry>> {
+        let program = self.kernel.program(name::PROGRAM).expect("the program is there");
+        let info = program.info().expect("the kernel tells of programs");
+        let maps = info.map_ids().expect("the kernel tells of their maps");
+        let id = maps.into_iter().flatten().find(|id| {
+            let info = MapInfo::from_id(*id).expect("the kernel tells of maps");
+            info.name_as_str() == Some(name::REFRESHES)
+        });
+        let map = MapData::from_id(id.expect("the program uses the table")).expect("the map is there");
+        Array::try_from(Map::Array(map)).expect("it is an array of such entries")
+    }
+
     /// The entry of a source.
     pub(crate) fn source(&self, group: Ipv4Addr, source: Ipv4Addr) -> Option<SourceEntry> {
         self.kernel.source_entry(source_key(group, source))
@@ -212,6 +234,17 @@ impl Counted {
             .filter(|&(_, count)| count > 0)
             .collect()
     }
+}
+
+/// The clock that the XDP program stamps reports with.
+pub(crate) fn now() -> Instant {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("there is a clock");
+    Instant::from_nanos(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+}
+
+/// Long after any packet that is being handled now.
+pub(crate) fn later() -> Instant {
+    now() + Span::from_secs(1)
 }
 
 /// The key of a group on the interface under test.

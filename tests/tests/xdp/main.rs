@@ -12,6 +12,7 @@ mod lost;
 mod memberships;
 mod numbers;
 mod queries;
+mod refreshes;
 mod refusals;
 mod repeated;
 mod size;

@@ -5,7 +5,8 @@ use crate::harness::Xdp;
 /// Instructions that each program may take the verifier. The kernel's own limit is a million. Raise a number here in the
 /// commit that needs it, knowing why.
 const MOST: [(&str, u32); 4] = [
-    ("igmp_router", 225_000),
+    // One record after the other is looked for in the table of refreshes, and each look-up is a branch.
+    ("igmp_router", 270_000),
     ("igmp_egress", 400),
     ("igmp_forward", 32_000),
     ("igmp_control", 600),

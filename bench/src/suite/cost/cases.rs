@@ -10,7 +10,7 @@ use tests::{
 
 use super::{
     floor::{Floor, Ground},
-    packets::{self, ELSEWHERE, HOST, ROUTER, SENDER, group, source},
+    packets::{self, ELSEWHERE, FIRST_V1, FIRST_V2, HOST, ROUTER, SENDER, group, source},
     router::{Count, NARROW_PORT, PORT, Work, refused},
     trial::Verdict,
 };
@@ -19,8 +19,11 @@ use super::{
 const TURNS: u32 = 16;
 /// How many records a report of the longest kind has.
 pub(super) const MOST_RECORDS: u32 = 180;
-/// How many groups the cases refresh: those of four of the longest reports.
-pub(super) const GROUPS: u32 = 4 * MOST_RECORDS;
+/// How many groups are known at least: there are some whose hosts speak each of the versions.
+pub(super) const GROUPS: u32 = FIRST_V1 + TURNS;
+/// How many groups the reports of version 3 refresh: those of four of the longest.
+const V3_GROUPS: u32 = 4 * MOST_RECORDS;
+const _: () = assert!(V3_GROUPS < FIRST_V2);
 /// How many calls a figure of a frame is made of that changes with each run.
 const CALLS: usize = 64;
 
@@ -165,9 +168,10 @@ fn handled(name: impl Into<String>, work: Work, ground: Ground) -> Case {
 }
 
 fn reports() -> Vec<Case> {
-    let turns: Vec<Ipv4Addr> = (0..TURNS).map(group).collect();
-    let all: Vec<Ipv4Addr> = (0..GROUPS).map(group).collect();
-    let v1 = turns.iter().map(|&group| packets::v1(group)).collect();
+    let turns: Vec<Ipv4Addr> = (FIRST_V2..).take(TURNS as usize).map(group).collect();
+    let all: Vec<Ipv4Addr> = (0..V3_GROUPS).map(group).collect();
+    let v1_turns: Vec<Ipv4Addr> = (FIRST_V1..GROUPS).map(group).collect();
+    let v1 = v1_turns.iter().map(|&group| packets::v1(group)).collect();
     let leaves = turns.iter().map(|&group| packets::leave(group)).collect();
     let mut left = received(Some(Kind::Leave), 0);
     left.events = 1;
@@ -180,7 +184,7 @@ fn reports() -> Vec<Case> {
         handled(
             "v1 report",
             work(v1, Verdict::Drop, received(Some(Kind::ReportV1), 1)),
-            one_group(&turns),
+            one_group(&v1_turns),
         ),
         handled(V2_REFRESH, v2_refresh(&turns), one_group(&turns)),
         handled(

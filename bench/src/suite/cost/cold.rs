@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{
     bench::{Bench, Taken},
     cases,
-    packets::group,
+    packets::{group, version_of},
 };
 
 /// How many packets of each kind a round has: those with so many records, or for 0 version 2 reports. No group comes twice
@@ -40,26 +40,30 @@ pub(super) fn kinds() -> Vec<Cold> {
         .collect()
 }
 
-/// All known groups in an order without neighbours.
+/// All known groups in an order without neighbours, those of each version by themselves.
 pub(super) struct Deck {
     known: u32,
-    next: u32,
+    /// Where the groups of each version, from 0 on, go on.
+    next: [u32; 4],
 }
 
 impl Deck {
     /// The groups below this number, of which there are at most 2²⁰.
     pub(super) fn new(known: u32) -> Self {
-        Self { known, next: 0 }
+        Self { known, next: [0; 4] }
     }
 
-    /// The next groups, from the beginning again after the last.
-    fn deal(&mut self, count: u32) -> Vec<Ipv4Addr> {
+    /// The next groups whose hosts speak this version, from the beginning again after the last.
+    fn deal(&mut self, count: u32, version: u8) -> Vec<Ipv4Addr> {
         let mut groups = Vec::new();
+        let Some(next) = self.next.get_mut(usize::from(version)) else {
+            return groups;
+        };
         while groups.len() < count as usize {
-            self.next = self.next.wrapping_add(1);
+            *next = next.wrapping_add(1);
             // An odd factor makes a permutation of all numbers below a power of two.
-            let number = self.next.wrapping_mul(0x9_e377) & 0xf_ffff;
-            if number < self.known {
+            let number = next.wrapping_mul(0x9_e377) & 0xf_ffff;
+            if number < self.known && version_of(group(number)) == version {
                 groups.push(group(number));
             }
         }
@@ -70,7 +74,7 @@ impl Deck {
 /// One round: a hand of groups for each kind, which router and floor get in turn.
 pub(super) fn round(bench: &mut Bench, deck: &mut Deck, kinds: &mut [Cold]) -> Result<()> {
     for (kind, (records, packets)) in kinds.iter_mut().zip(KINDS) {
-        let groups = deck.deal(records.max(1) * packets);
+        let groups = deck.deal(records.max(1) * packets, if records == 0 { 2 } else { 3 });
         let (work, ground) = match records {
             0 => (cases::v2_refresh(&groups), cases::one_group(&groups)),
             _ => (
@@ -93,9 +97,10 @@ mod tests {
 
     #[test]
     fn every_group_is_dealt_once() {
-        let mut deck = Deck::new(1_000);
-        let groups: BTreeSet<Ipv4Addr> = deck.deal(1_000).into_iter().collect();
-        assert_eq!(groups.len(), 1_000);
-        assert_eq!(groups.last(), Some(&group(999)));
+        let mut deck = Deck::new(4_000);
+        let mut groups: BTreeSet<Ipv4Addr> = deck.deal(3_072, 3).into_iter().collect();
+        groups.extend(deck.deal(4_000 - 3_072, 2));
+        assert_eq!(groups.len(), 4_000);
+        assert_eq!(groups.last(), Some(&group(3_999)));
     }
 }

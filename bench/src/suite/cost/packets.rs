@@ -17,9 +17,27 @@ pub(super) const SENDER: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 3);
 /// A sender of data behind another interface.
 pub(super) const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
+/// The first group.
+const FIRST_GROUP: u32 = 0xe100_0000;
+/// How many groups in a row have hosts of the same version.
+const BLOCK: u32 = 1_024;
+/// The first group with hosts of version 2.
+pub(super) const FIRST_V2: u32 = 3 * BLOCK;
+/// The first group with hosts of version 1.
+pub(super) const FIRST_V1: u32 = 7 * BLOCK;
+
 /// The group with this number, from 225.0.0.0 on.
 pub(super) fn group(number: u32) -> Ipv4Addr {
-    Ipv4Addr::from_bits(0xe100_0000 + number)
+    Ipv4Addr::from_bits(FIRST_GROUP + number)
+}
+
+/// The version that the hosts of a group speak: 3 mostly.
+pub(super) fn version_of(group: Ipv4Addr) -> u8 {
+    match (group.to_bits() - FIRST_GROUP) / BLOCK % 8 {
+        3 => 2,
+        7 => 1,
+        _ => 3,
+    }
 }
 
 /// A source of groups with this number.

@@ -163,26 +163,53 @@ impl Router {
         Ok(())
     }
 
-    /// Makes groups known as hosts and agent would: by reports of 180 new groups each, whose cost in nanoseconds is
-    /// returned, and by what the agent then tells of each.
+    /// Makes groups known as hosts of their versions and an agent would: by reports of new groups, those of version 3 with 180
+    /// each, whose cost in nanoseconds is returned, and by what the agent then does about each.
     pub(super) fn learn(&mut self, groups: &[Ipv4Addr]) -> Result<Vec<f64>> {
+        let of_version = |version| move |group: &Ipv4Addr| packets::version_of(*group) == version;
+        let newest: Vec<Ipv4Addr> = groups.iter().copied().filter(of_version(3)).collect();
         let mut costs = Vec::new();
-        for some in groups.chunks(180) {
-            let frame = packets::v3(some);
-            let before = self.kernel.counters(SLOT)?.events;
-            let cost = trial::run(self.kernel.program(name::PROGRAM)?, &frame, 1, &[Verdict::Drop])?;
+        for some in newest.chunks(180) {
+            let cost = self.learn_by(packets::v3(some), some)?;
             costs.push(cost / some.len() as f64);
-            let events = self.kernel.counters(SLOT)?.events - before;
-            ensure!(
-                events == some.len() as u64,
-                "{} new groups became {events} events",
-                some.len()
-            );
-            // An agent sets these flags for a group with hosts of every version.
-            let changes: Vec<MapChange> = some.iter().map(|&group| set_group(group, true)).collect();
-            self.tell(&changes)?;
+        }
+        for version in [1, 2] {
+            for group in groups.iter().filter(|group| of_version(version)(group)) {
+                let frame = if version == 1 {
+                    packets::v1(*group)
+                } else {
+                    packets::v2(*group)
+                };
+                self.learn_by(frame, &[*group])?;
+            }
         }
         Ok(costs)
+    }
+
+    /// Makes groups known by a report of them. Returns what it took, in nanoseconds.
+    fn learn_by(&mut self, frame: Vec<u8>, groups: &[Ipv4Addr]) -> Result<f64> {
+        let before = self.kernel.counters(SLOT)?.events;
+        let cost = trial::run(self.kernel.program(name::PROGRAM)?, &frame, 1, &[Verdict::Drop])?;
+        let events = self.kernel.counters(SLOT)?.events - before;
+        ensure!(
+            events == groups.len() as u64,
+            "{} new groups became {events} events",
+            groups.len()
+        );
+        let changes: Vec<MapChange> = groups
+            .iter()
+            .map(|group| MapChange::GroupMade {
+                key: key(*group),
+                // What the report has made of it, and what the core wants.
+                refresh: Refresh {
+                    v1: packets::version_of(*group) == 1,
+                    v2: packets::version_of(*group) == 2,
+                    v3: true,
+                },
+            })
+            .collect();
+        self.tell(&changes)?;
+        Ok(cost)
     }
 
     /// Makes sources of a group known.
@@ -198,7 +225,10 @@ impl Router {
                     source: source.to_bits(),
                 },
             })
-            .chain([set_group(group, false)])
+            .chain([MapChange::SetGroup {
+                key: key(group),
+                refresh: Refresh::default(),
+            }])
             .collect();
         self.tell(&changes)
     }
@@ -359,16 +389,9 @@ fn add(to: &mut InterfaceCounters, each: &InterfaceCounters, times: u64) {
     to.add(&more);
 }
 
-fn set_group(group: Ipv4Addr, any_source: bool) -> MapChange {
-    MapChange::SetGroup {
-        key: GroupKey {
-            slot: SLOT,
-            group: group.to_bits(),
-        },
-        refresh: Refresh {
-            v1: any_source,
-            v2: any_source,
-            v3: any_source,
-        },
+fn key(group: Ipv4Addr) -> GroupKey {
+    GroupKey {
+        slot: SLOT,
+        group: group.to_bits(),
     }
 }

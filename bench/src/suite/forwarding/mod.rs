@@ -16,12 +16,15 @@ use self::{
     rival::{Forwarder, Rival},
     turn::Load,
 };
-use crate::{arguments::Arguments, contestant::attempt, model::Section, suite::Effort};
+use crate::{arguments::Arguments, contestant::attempt, model::Section, patience::Patience, suite::Effort};
 
 /// Frames of a turn through one port; more ports get fewer, so that it takes about as long.
 const FRAMES: u64 = 240_000;
 /// Turns of each contestant at each case: there are many cases.
 const REPETITIONS: usize = 3;
+/// How often a turn is tried for which the machine has no CPU time, and how many are taken again in all.
+const TRIES: usize = 4;
+const PATIENCE: usize = 20;
 /// The whole suite begins no further case after this time.
 const LIMIT: Duration = Duration::from_secs(220);
 
@@ -52,6 +55,7 @@ pub(crate) fn measure(arguments: &Arguments, effort: &Effort) -> Result<Section>
     let mut section = Section::new("Forwarding", &METHOD);
     let mut outcomes = Outcomes::default();
     let begun = Instant::now();
+    let mut patience = Patience::new(PATIENCE);
     let (all_ports, groups): (&[u32], u32) = if effort.quick {
         (&[1, 4], 1)
     } else {
@@ -80,6 +84,7 @@ pub(crate) fn measure(arguments: &Arguments, effort: &Effort) -> Result<Section>
                 &case,
                 &mut forwarders,
                 effort.repetitions.min(REPETITIONS),
+                &mut patience,
                 &mut outcomes,
                 &mut section.remarks,
             );
@@ -123,6 +128,7 @@ fn run(
     case: &Case,
     forwarders: &mut [(Rival, Forwarder)],
     repetitions: usize,
+    patience: &mut Patience,
     outcomes: &mut Outcomes,
     remarks: &mut Vec<String>,
 ) {
@@ -142,7 +148,7 @@ fn run(
     for (rival, forwarder) in forwarders {
         let warmed = attempt(|| {
             forwarder.site.choose(case.len, case.groups)?;
-            turn::take(forwarder, case.load, first)
+            turn::send(&mut forwarder.site, case.load, first)
         });
         match warmed {
             Ok(_) => able.push((*rival, forwarder)),
@@ -151,11 +157,8 @@ fn run(
     }
     for _ in 0..repetitions {
         for (rival, forwarder) in &mut able {
-            match attempt(|| turn::take(forwarder, case.load, frames)) {
-                Ok(turn) => match &turn.objection {
-                    Some(objection) => remark(*rival, objection.clone()),
-                    None => outcomes.add(*rival, case, &turn),
-                },
+            match patience.undisturbed(TRIES, || turn::take(forwarder, case.load, frames)) {
+                Ok(turn) => outcomes.add(*rival, case, &turn),
                 Err(error) => remark(*rival, format!("{error:#}")),
             }
         }

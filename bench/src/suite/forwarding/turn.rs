@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::{rival::Forwarder, site::Site};
 use crate::{
@@ -38,8 +38,6 @@ pub(super) struct Turn {
     elapsed: Duration,
     /// Packets that arrived, divided by the number of ports.
     delivered: f64,
-    /// What makes the figures worthless, if anything does.
-    pub(super) objection: Option<String>,
 }
 
 impl Turn {
@@ -63,7 +61,7 @@ impl Turn {
 ///
 /// # Errors
 ///
-/// When they cannot be sent, or CPU time cannot be read.
+/// When they cannot be sent, not all of them arrive, the machine was starved, or CPU time cannot be read.
 pub(super) fn take(forwarder: &mut Forwarder, load: Load, frames: u64) -> Result<Turn> {
     let clocks = Clocks::of(forwarder)?;
     let usage = Usage::now()?;
@@ -71,17 +69,26 @@ pub(super) fn take(forwarder: &mut Forwarder, load: Load, frames: u64) -> Result
     let sent = send(&mut forwarder.site, load, frames)?;
     let cpu = clocks.sum()?.saturating_sub(before);
     let usage = Usage::now()?.since(usage);
+    // Nothing is lost for want of CPU time: it only takes longer.
+    if let Some(loss) = loss(&sent) {
+        bail!("{loss}");
+    }
+    usage.ensure_enough()?;
     let ports = sent.arrived.len() as f64;
     let packets: u64 = sent.arrived.iter().map(|sink| sink.packets).sum();
     Ok(Turn {
         cpu,
         elapsed: sent.elapsed,
         delivered: packets as f64 / ports,
-        objection: loss(&sent).or_else(|| usage.starved()),
     })
 }
 
-fn send(site: &mut Site, load: Load, frames: u64) -> Result<Sent> {
+/// Sends so many frames, without regard to what comes of it.
+///
+/// # Errors
+///
+/// When they cannot be sent.
+pub(super) fn send(site: &mut Site, load: Load, frames: u64) -> Result<Sent> {
     match load {
         Load::Live => site.send(frames),
         Load::Socket => site.send_through_socket(frames),
@@ -144,7 +151,6 @@ mod tests {
             cpu: Duration::from_millis(500),
             elapsed: Duration::from_secs(2),
             delivered: 1_000_000.0,
-            objection: None,
         };
         assert_eq!(turn.cpu_per_packet(), 500.0);
         assert_eq!(turn.per_cpu_second(), 2_000_000.0);

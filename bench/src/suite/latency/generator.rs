@@ -155,9 +155,7 @@ fn send(shared: &Shared, data: &RawSocket, reports: &RawSocket) {
             frames.push(frame(group(frames.len() as u32)));
         }
         if let Some(frame) = frames.get_mut(number as usize) {
-            if let Some(place) = frame.get_mut(PAYLOAD_AT..PAYLOAD_AT + 8) {
-                place.copy_from_slice(&next.to_be_bytes());
-            }
+            set_number(frame, next);
             data.send_frame(frame);
         }
         next += 1;
@@ -173,8 +171,15 @@ fn send(shared: &Shared, data: &RawSocket, reports: &RawSocket) {
     }
 }
 
+/// Writes the number of a packet into its frame.
+pub(super) fn set_number(frame: &mut [u8], number: u64) {
+    if let Some(place) = frame.get_mut(PAYLOAD_AT..PAYLOAD_AT + 8) {
+        place.copy_from_slice(&number.to_be_bytes());
+    }
+}
+
 /// A packet of data with room for its number, and without a UDP checksum, which would change with it (RFC 768).
-fn frame(group: Ipv4Addr) -> Vec<u8> {
+pub(super) fn frame(group: Ipv4Addr) -> Vec<u8> {
     let payload = Payload {
         stream: 0,
         sequence: 0,

@@ -1,7 +1,7 @@
 //! The member: reports, and when data came.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     ops::Range,
     thread,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::cpu::pin_this_thread;
 
-/// How long data may take to come after a report, and to end after a leave.
+/// How long data may take to come after a report, to come again before a leave, and to end after it.
 const LIMIT: Duration = Duration::from_secs(1);
 /// Data has ended when so many more packets of a group were sent and none came.
 const SILENCE: u64 = 100;
@@ -41,6 +41,8 @@ pub(super) struct Trial {
     pub(super) not_done: usize,
     /// How many were done before they were asked for: data that came before the report.
     pub(super) early: usize,
+    /// How many leaves could not be tried, since no data came within [`LIMIT`] that they could have ended.
+    pub(super) dry: usize,
 }
 
 impl Trial {
@@ -51,11 +53,13 @@ impl Trial {
             tried,
             not_done,
             early,
+            dry,
         } = other;
         self.seconds.extend(seconds);
         self.tried += tried;
         self.not_done += not_done;
         self.early += early;
+        self.dry += dry;
     }
 }
 
@@ -70,6 +74,8 @@ pub(super) struct Member<'a> {
     pub(super) gaps: Vec<f64>,
     /// The last packet that came.
     last: Option<Arrival>,
+    /// The groups that were joined and whose data came.
+    served: BTreeSet<Ipv4Addr>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +105,7 @@ impl<'a> Member<'a> {
             buffer: vec![0; 2048],
             gaps: Vec::new(),
             last: None,
+            served: BTreeSet::new(),
         })
     }
 
@@ -172,6 +179,7 @@ impl<'a> Member<'a> {
                 }
                 let took = arrival.at.saturating_sub(asked);
                 trial.seconds.push(took.as_secs_f64());
+                self.served.insert(group);
                 return Ok(trial);
             }
         }
@@ -192,15 +200,15 @@ impl<'a> Member<'a> {
             }
             self.generator.play(number, 1);
             let joined = self.join(number)?;
+            trial.dry += joined.not_done;
             thread::sleep(SPACING * 20 + Duration::from_micros(u64::from(number) * 7 % 50));
-            if joined.not_done == 0 {
-                trial.extend(self.leave_together(number..number + 1)?);
-            }
+            trial.extend(self.leave_together(number..number + 1)?);
         }
         Ok(trial)
     }
 
-    /// Leaves groups, so many at a time, and takes the time until the last packet of each.
+    /// Leaves groups that were joined, so many at a time, and takes the time until the last packet of each. A group whose
+    /// data never came is left alone: it is among the joins that were not done.
     ///
     /// # Errors
     ///
@@ -219,14 +227,14 @@ impl<'a> Member<'a> {
     fn leave_together(&mut self, groups: Range<u32>) -> Result<Trial> {
         let count = groups.end - groups.start;
         let silence = SILENCE * u64::from(count);
+        let first = self.generator.next();
         self.generator.play(groups.start, count);
         self.generator.wait_more(silence / 4);
-        let mut flowing = BTreeMap::new();
-        self.drain(|arrival| {
-            flowing.insert(arrival.group, arrival);
-        })?;
+        let mut wanted = groups.map(group).collect::<BTreeSet<_>>();
+        wanted.retain(|group| self.served.remove(group));
+        let mut flowing = self.wait_flow(&wanted, first)?;
         let mut left = BTreeMap::new();
-        for group in groups.map(group).filter(|group| flowing.contains_key(group)) {
+        for group in wanted.iter().filter(|group| flowing.contains_key(group)).copied() {
             let leave = self.report(TO_IN, group).frame();
             left.insert(group, now());
             self.reports.send_frame(&leave);
@@ -251,6 +259,7 @@ impl<'a> Member<'a> {
         }
         let mut trial = Trial {
             tried: left.len(),
+            dry: wanted.len() - left.len(),
             ..Trial::default()
         };
         for (group, asked) in left {
@@ -261,5 +270,29 @@ impl<'a> Member<'a> {
             }
         }
         Ok(trial)
+    }
+
+    /// Waits until each of these groups has got a packet from this one on, and returns the last of each that has got one. A
+    /// packet may be on its way for longer than some others take to be sent, where the kernel has no time to pass it on.
+    fn wait_flow(&mut self, wanted: &BTreeSet<Ipv4Addr>, first: u64) -> Result<BTreeMap<Ipv4Addr, Arrival>> {
+        let began = Instant::now();
+        let mut flowing = BTreeMap::new();
+        loop {
+            self.drain(|arrival| {
+                if arrival.number >= first && wanted.contains(&arrival.group) {
+                    flowing.insert(arrival.group, arrival);
+                }
+            })?;
+            if flowing.len() == wanted.len() || began.elapsed() >= LIMIT {
+                return Ok(flowing);
+            }
+            thread::sleep(SPACING * 4);
+        }
+    }
+
+    /// Takes a group for one whose data came.
+    #[cfg(test)]
+    pub(super) fn take_for_served(&mut self, group: Ipv4Addr) {
+        self.served.insert(group);
     }
 }

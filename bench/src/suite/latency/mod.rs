@@ -18,7 +18,7 @@ mod turn;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use self::{
     outcome::Pool,
@@ -26,7 +26,15 @@ use self::{
     turn::{Plan, Turn},
 };
 use super::Effort;
-use crate::{arguments::Arguments, cpu::Usage, model::Section};
+use crate::{
+    arguments::Arguments,
+    model::Section,
+    patience::{Patience, judged},
+};
+
+/// How often a turn is tried for which the machine has no CPU time, and how many are taken again in all. A turn takes long.
+const TRIES: usize = 2;
+const PATIENCE: usize = 5;
 
 const METHOD: &[&str] = &[
     "A source, a router and a member in namespaces of their own, in a row. The source sends a packet of 200 bytes every \
@@ -82,9 +90,10 @@ fn run(plan: &Plan, repetitions: usize, contestants: &[Contestant]) -> Result<Se
         .iter()
         .map(|contestant| (*contestant, Turn::default()))
         .collect();
+    let mut patience = Patience::new(PATIENCE);
     for repetition in 1..=repetitions {
         for (contestant, pool) in &mut pools {
-            match undisturbed(*contestant, plan) {
+            match patience.undisturbed(TRIES, || judged(|| turn::take(*contestant, plan))) {
                 Ok(turn) => pool.extend(turn),
                 Err(error) => section.remarks.push(format!(
                     "{}, repetition {repetition}: nothing counted: {error:#}",
@@ -95,22 +104,4 @@ fn run(plan: &Plan, repetitions: usize, contestants: &[Contestant]) -> Result<Se
     }
     outcome::describe(&mut section, plan, &pools);
     Ok(section)
-}
-
-/// A turn during which there was enough CPU time, the second one if need be.
-fn undisturbed(contestant: Contestant, plan: &Plan) -> Result<Turn> {
-    let attempt = || -> Result<(Turn, Option<String>)> {
-        let before = Usage::now()?;
-        let turn = turn::take(contestant, plan)?;
-        Ok((turn, Usage::now()?.since(before).starved()))
-    };
-    let (turn, starved) = attempt()?;
-    if starved.is_none() {
-        return Ok(turn);
-    }
-    let (turn, starved) = attempt()?;
-    match starved {
-        None => Ok(turn),
-        Some(starved) => bail!("{starved}"),
-    }
 }

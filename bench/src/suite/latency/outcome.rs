@@ -72,6 +72,12 @@ pub(super) fn describe(section: &mut Section, plan: &Plan, pools: &[Pool]) {
                 line.name, line.trial.early
             ));
         }
+        if line.trial.dry > 0 {
+            section.remarks.push(format!(
+                "{}: {} groups could not be left, since no data of them came.",
+                line.name, line.trial.dry
+            ));
+        }
     }
 }
 
@@ -295,7 +301,8 @@ fn goals(plan: &Plan, pools: &[Pool]) -> Vec<Goal> {
                 .chain(immediate);
             Figure::once(
                 Unit::Count,
-                all.map(|trial| trial.not_done + trial.early).sum::<usize>() as f64,
+                all.map(|trial| trial.not_done + trial.early + trial.dry)
+                    .sum::<usize>() as f64,
             )
         }),
     ));

@@ -13,10 +13,14 @@ use crate::{
     arguments::Arguments,
     contestant::attempt,
     model::{Cell, Figure, Kind, Plot, Point, Section, Series, Table, Unit},
+    patience::{Patience, judged},
 };
 
 /// How often many interfaces are started: each takes seconds.
 const MANY: usize = 3;
+/// How often a start is tried for which the machine has no CPU time, and how many are tried again in all.
+const TRIES: usize = 3;
+const PATIENCE: usize = 8;
 
 const METHOD: &[&str] = &[
     "Time from exec of the program (of zebra, for FRR, after which pimd starts as soon as zebra has its socket) to the \
@@ -68,12 +72,13 @@ fn run(counts: &[(usize, usize)]) -> Result<Section> {
             .collect(),
         ..Plot::default()
     };
+    let mut patience = Patience::new(PATIENCE);
     for (place, (count, repetitions)) in counts.iter().copied().enumerate() {
         let mut starts = [Vec::new(), Vec::new()];
         let site = attempt(|| Ok(Site::new(count)))?;
         for repetition in 1..=repetitions {
             for (contestant, starts) in Contestant::ALL.into_iter().zip(&mut starts) {
-                match attempt(|| site.start(contestant)) {
+                match patience.undisturbed(TRIES, || judged(|| site.start(contestant))) {
                     Ok(start) => starts.push(start),
                     Err(error) => section.remarks.push(format!(
                         "{} with {}, repetition {repetition}: failed: {error:#}",

@@ -8,8 +8,6 @@ mod report;
 mod turn;
 mod who;
 
-use std::{thread, time::Duration};
-
 use anyhow::{Context, Result};
 
 use self::{
@@ -20,12 +18,14 @@ use self::{
     who::Who,
 };
 use crate::{
-    arguments::Arguments, contestant::attempt, cpu::Starved, model::Section, site::Site, suite::Effort,
+    arguments::Arguments, cpu::Starved, model::Section, patience::Patience, site::Site, suite::Effort,
 };
 
-/// How often a turn is tried for which the machine has no CPU time, and after which pause: whoever took it has his bursts.
+/// How often a turn is tried for which the machine has no CPU time. Daemons take too long for more than one further try.
 const TRIES: usize = 4;
-const PAUSE: Duration = Duration::from_secs(3);
+const DAEMON_TRIES: usize = 2;
+/// How many turns are taken again in all.
+const PATIENCE: usize = 40;
 
 /// Runs all storms of a full or a quick look.
 ///
@@ -40,6 +40,7 @@ pub(crate) fn measure(arguments: &Arguments, effort: &Effort) -> Result<Section>
 
 /// Runs the storms of a plan: within each repetition the contestants take turns.
 fn run(plan: &Plan, arguments: &Arguments) -> Vec<Case> {
+    let mut patience = Patience::new(PATIENCE);
     let mut cases: Vec<Case> = Vec::new();
     for stage in &plan.stages {
         let first = cases.len();
@@ -55,7 +56,8 @@ fn run(plan: &Plan, arguments: &Arguments) -> Vec<Case> {
                 if case.is_skipped || (repetition > 0 && !case.who.is_quick()) {
                     continue;
                 }
-                match undisturbed(case.who, stage, arguments) {
+                let tries = if case.who.is_quick() { TRIES } else { DAEMON_TRIES };
+                match patience.undisturbed(tries, || turn(case.who, stage, arguments)) {
                     Ok(turn) => {
                         eprintln!("  {}: {turn}", report::row_name(case));
                         case.turns.push(turn);
@@ -70,20 +72,6 @@ fn run(plan: &Plan, arguments: &Arguments) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// A turn during which there was enough CPU time: another one where there was not, some time later. Daemons take too long for
-/// more than one.
-fn undisturbed(who: Who, stage: &plan::Stage, arguments: &Arguments) -> Result<Turn> {
-    let mut tries = if who.is_quick() { TRIES } else { 2 };
-    loop {
-        let outcome = attempt(|| turn(who, stage, arguments));
-        tries -= 1;
-        match outcome {
-            Err(error) if tries > 0 && error.is::<Starved>() => thread::sleep(PAUSE),
-            outcome => return outcome,
-        }
-    }
 }
 
 /// One contestant's turn: it starts, learns the groups, and has them repeated.

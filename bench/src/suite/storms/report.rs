@@ -33,8 +33,8 @@ const METHOD: &[&str] = &[
      upstream. A contestant that lost groups has the time until it learned nothing more. A daemon that has emptied its socket \
      is believed to be done after a rest. Kernel memory is what all slabs, vmalloc areas and per-CPU areas grew by; for igmpd \
      also the maps, as the kernel accounts for them. The limits of sockets (`rmem_max`, `optmem_max`, \
-     `igmp_max_memberships`) are out of the way, and `mcast_hash_max` of the bridge, whose table grows by itself, is 2,097,152; `max-groups` of igmpd is its default of 65,536, or the power of \
-     two that the storm needs. Refreshes are only sent to \
+     `igmp_max_memberships`) are out of the way, and `mcast_hash_max` of the bridge, whose table grows by itself, is \
+     2,097,152; `max-groups` of igmpd is its default of 65,536, or what the storm needs. Refreshes are only sent to \
      contestants that knew all groups.",
 ];
 

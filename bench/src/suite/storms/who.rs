@@ -14,10 +14,9 @@ use crate::{
 /// The configuration of igmpd.
 const IGMPD: &str = include_str!("../../../contestants/igmpd.toml");
 
-/// The number of groups that igmpd has room for by default, or the next power of two, as somebody would configure it who
-/// expects so many.
+/// The number of groups that igmpd has room for by default, or more, as somebody would configure it who expects so many.
 fn room(groups: u32) -> u32 {
-    groups.next_power_of_two().max(65_536)
+    groups.max(65_536)
 }
 
 /// Those that are measured.
