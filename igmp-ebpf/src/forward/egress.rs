@@ -9,11 +9,15 @@ use aya_ebpf::{
 };
 use igmp_wire::{
     Packet, Refusal,
-    ethernet::{self, TAG_LEN},
+    ethernet::{ETHERTYPE_IPV4, TAG_LEN},
+    plain,
 };
 
 use super::ports;
 use crate::{count::Counters, packet::XdpPacket, receive::slot};
+
+/// What is looked at of a frame without tag: up to the total length in the IPv4 header.
+const HEAD: usize = plain::IP + 4;
 
 /// Makes a frame one of its port: source address, no tag, MTU, counters.
 #[inline(always)]
@@ -31,27 +35,48 @@ pub(crate) fn egress(context: *mut xdp_md) -> u32 {
     if port.valid_until != 0 && port.is_over(unsafe { bpf_ktime_get_coarse_ns() }) {
         return XDP_DROP;
     }
-    let Some(link) = ethernet::parse(&packet) else {
+    let Some(mut head) = packet.at::<HEAD>(0) else {
         return XDP_DROP;
     };
-    let tagged = link.payload != ethernet::HEADER_LEN;
-    let Some(total_len) = packet.read_u16(packet.forget(link.payload) + 2) else {
-        return XDP_DROP;
-    };
+    // What igmp_router redirects is IPv4, so anything else is a tag.
+    if half_word::<12>(head) != ETHERTYPE_IPV4 {
+        if !untag(&packet) {
+            return XDP_DROP;
+        }
+        let Some(untagged) = packet.at::<HEAD>(0) else {
+            return XDP_DROP;
+        };
+        head = untagged;
+    }
+    let total_len = half_word::<{ plain::IP + 2 }>(head);
     if u32::from(total_len) > port.mtu {
         counters.dropped(Refusal::Mtu);
         return XDP_DROP;
     }
-    if tagged && !untag(&packet) {
-        return XDP_DROP;
+    let [a, b, c, d, e, f] = port.mac;
+    let place = head.cast::<u8>();
+    // An array of six bytes would be copied by a call of `memcpy`, byte by byte, which takes longer than all the rest.
+    // SAFETY: the bytes are within the frame, as `at` has checked.
+    unsafe {
+        place
+            .add(6)
+            .cast::<u32>()
+            .write_unaligned(u32::from_ne_bytes([a, b, c, d]));
+        place
+            .add(10)
+            .cast::<u16>()
+            .write_unaligned(u16::from_ne_bytes([e, f]));
     }
-    let Some(place) = packet.at::<6>(6) else {
-        return XDP_DROP;
-    };
-    // SAFETY: `at` has checked that the bytes are within the frame.
-    unsafe { place.write_unaligned(port.mac) };
     counters.forwarded(1, u64::from(total_len));
     XDP_PASS
+}
+
+/// Two bytes of what [`XdpPacket::at`] has found.
+#[inline(always)]
+fn half_word<const OFFSET: usize>(head: *const [u8; HEAD]) -> u16 {
+    const { assert!(OFFSET + 2 <= HEAD) };
+    // SAFETY: the pointer is to that many bytes of the frame.
+    u16::from_be(unsafe { head.cast::<u8>().add(OFFSET).cast::<u16>().read_unaligned() })
 }
 
 /// Takes the tag off a frame and leaves the place of the source address as it is. A frame with two tags is not forwarded, so
@@ -71,7 +96,7 @@ fn untag(packet: &XdpPacket) -> bool {
     // SAFETY: `at` has checked that the bytes are within the frame.
     unsafe {
         destination.write_unaligned([a, b, c, d, e, f]);
-        ethertype.write_unaligned(ethernet::ETHERTYPE_IPV4.to_be_bytes());
+        ethertype.write_unaligned(ETHERTYPE_IPV4.to_be_bytes());
     }
     true
 }

@@ -76,14 +76,17 @@ pub(crate) fn forward(packet: &XdpPacket) -> Option<u32> {
         return None;
     }
     let set = PORT_SETS.get(decision.port_set)?;
-    let is_wanted = set.count != u32::from(set.contains(slot));
+    let is_port = set.contains(slot);
+    let is_wanted = set.count != u32::from(is_port);
     if !is_wanted || set.flags & PortSetFlags::STACK != 0 || frame_len as u32 > set.max_frame_len {
         return None;
     }
     let map = PORT_MAPS.get(decision.port_set)?;
     receive::rewrite(packet, plain::IP, &header);
     Way::known(decision.port_set, set, flow, clock::now()).count(1, header.total_len as u64);
-    Some(receive::send(map, set, BPF_F_EXCLUDE_INGRESS))
+    // Where there is nothing to leave out, the kernel need not compare each port with the incoming device.
+    let exclude = if is_port { BPF_F_EXCLUDE_INGRESS } else { 0 };
+    Some(receive::send(map, set, exclude))
 }
 
 /// Whether all packets that come in on an interface with this configuration can be forwarded without a look at anything else.
