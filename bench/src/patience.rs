@@ -12,7 +12,8 @@ use crate::{
 /// How long to wait before the next try: whoever takes the CPU time has his bursts.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// How often a suite tries again what was starved, all its turns together, so that it ends even where nothing can be measured.
+/// How often a suite tries again what was starved, all its turns together, so that it ends even where nothing can be
+/// measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
     pause: Duration,
@@ -29,7 +30,8 @@ impl Patience {
         }
     }
 
-    /// Does a contestant's turn, and again, some time later, where it fails for being [`Starved`]: at most `tries` times.
+    /// Does a contestant's turn, and again, some time later, where it fails for being [`Starved`]: at most `tries`
+    /// times.
     ///
     /// # Errors
     ///

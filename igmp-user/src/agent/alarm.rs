@@ -1,7 +1,7 @@
 //! The timer that wakes the agent.
 //!
-//! The runtime's own timers count whole milliseconds and round up, and a group that was left would be forwarded for as much
-//! longer. This one is the kernel's, which counts nanoseconds.
+//! The runtime's own timers count whole milliseconds and round up, and a group that was left would be forwarded for as
+//! much longer. This one is the kernel's, which counts nanoseconds.
 
 use std::{io, os::fd::OwnedFd};
 
@@ -18,10 +18,11 @@ use tokio::io::{Interest, unix::AsyncFd};
 use super::clock;
 use crate::readiness;
 
-/// How far apart wake-ups are in the long run. Many groups have hundreds of deadlines a second at which there is nothing to do
-/// but to see that reports came; they cost less together, and none of them is that urgent.
+/// How far apart wake-ups are in the long run. Many groups have hundreds of deadlines a second at which there is
+/// nothing to do but to see that reports came; they cost less together, and none of them is that urgent.
 const REST: Duration = Duration::from_millis(4);
-/// What may be saved for wake-ups right after one another, such as those for groups that are left at the same time: 64 of them.
+/// What may be saved for wake-ups right after one another, such as those for groups that are left at the same time: 64
+/// of them.
 const SAVINGS: Duration = Duration::from_millis(64 * 4);
 
 /// An alarm clock that goes by `CLOCK_MONOTONIC`, as [`clock`] does.
@@ -50,8 +51,8 @@ impl Alarm {
         })
     }
 
-    /// Waits for a moment, which may have passed: then until whoever else is ready had a turn. May be given up at any time and
-    /// called again, for another moment or for the same.
+    /// Waits for a moment, which may have passed: then until whoever else is ready had a turn. May be given up at any
+    /// time and called again, for another moment or for the same.
     ///
     /// # Errors
     ///

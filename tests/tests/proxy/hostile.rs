@@ -39,8 +39,8 @@ fn what_is_wrong_changes_nothing_and_is_counted() {
         .join_source(SSM_GROUP, [192, 0, 2, 1].into());
     watch.raw.send(&Packet::general_query(QUERIER, 1, 2, 125));
     watch.wait_record(&Record::new(IS_EX, GROUP, &[]), 1);
-    // Each group is told a second time after a delay of its own, up to a second (RFC 9776 §5.1), which for the first may come
-    // after those for the others.
+    // Each group is told a second time after a delay of its own, up to a second (RFC 9776 §5.1), which for the first
+    // may come after those for the others.
     for group in [FENCE, GROUP] {
         watch.wait_record(&Record::new(TO_EX, group, &[]), 2);
     }

@@ -207,8 +207,8 @@ impl<'a> Member<'a> {
         Ok(trial)
     }
 
-    /// Leaves groups that were joined, so many at a time, and takes the time until the last packet of each. A group whose
-    /// data never came is left alone: it is among the joins that were not done.
+    /// Leaves groups that were joined, so many at a time, and takes the time until the last packet of each. A group
+    /// whose data never came is left alone: it is among the joins that were not done.
     ///
     /// # Errors
     ///
@@ -272,8 +272,9 @@ impl<'a> Member<'a> {
         Ok(trial)
     }
 
-    /// Waits until each of these groups has got a packet from this one on, and returns the last of each that has got one. A
-    /// packet may be on its way for longer than some others take to be sent, where the kernel has no time to pass it on.
+    /// Waits until each of these groups has got a packet from this one on, and returns the last of each that has got
+    /// one. A packet may be on its way for longer than some others take to be sent, where the kernel has no time to
+    /// pass it on.
     fn wait_flow(&mut self, wanted: &BTreeSet<Ipv4Addr>, first: u64) -> Result<BTreeMap<Ipv4Addr, Arrival>> {
         let began = Instant::now();
         let mut flowing = BTreeMap::new();

@@ -32,7 +32,8 @@ use crate::{
     patience::{Patience, judged},
 };
 
-/// How often a turn is tried for which the machine has no CPU time, and how many are taken again in all. A turn takes long.
+/// How often a turn is tried for which the machine has no CPU time, and how many are taken again in all. A turn takes
+/// long.
 const TRIES: usize = 2;
 const PATIENCE: usize = 5;
 

@@ -21,7 +21,8 @@ use crate::{
     arguments::Arguments, cpu::Starved, model::Section, patience::Patience, site::Site, suite::Effort,
 };
 
-/// How often a turn is tried for which the machine has no CPU time. Daemons take too long for more than one further try.
+/// How often a turn is tried for which the machine has no CPU time. Daemons take too long for more than one further
+/// try.
 const TRIES: usize = 4;
 const DAEMON_TRIES: usize = 2;
 /// How many turns are taken again in all.
