@@ -50,7 +50,7 @@ const METHOD: &[&str] = &[
      RFC 9776, so there is no goal for it. FRR 8.4 has no immediate leave, so it is measured of igmpd alone.",
     "In a storm others on the member's link join new groups at a steady rate, a report for each, sent in between the \
      data. FRR is first hop, last hop and rendezvous point; before its turn begins, the kernel has asked it about \
-     every (S,G), so that a join only has to add an interface. A join is not done if no packet came within 1 s; such \
+     every (S,G), so that a join only has to add an interface. Half of the groups that were joined in a storm are left while it goes on. A join is not done if no packet came within 1 s; such \
      joins and leaves are counted, and are the worst of a percentile that a goal compares.",
 ];
 
@@ -67,6 +67,7 @@ pub(crate) fn measure(_arguments: &Arguments, effort: &Effort) -> Result<Section
             leaves_at_once: 20,
             storms: vec![1_000],
             joins_in_storm: 50,
+            leaves_in_storm: 20,
             storm: Duration::from_secs(1),
         };
         (1, plan)
@@ -77,6 +78,7 @@ pub(crate) fn measure(_arguments: &Arguments, effort: &Effort) -> Result<Section
             leaves_at_once: 20,
             storms: vec![1_000, 20_000, 50_000],
             joins_in_storm: 200,
+            leaves_in_storm: 100,
             storm: Duration::from_secs(3),
         };
         // Enough for percentiles over 1,000 joins and leaves.

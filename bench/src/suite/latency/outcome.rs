@@ -38,7 +38,7 @@ struct Line<'a> {
 pub(super) fn describe(section: &mut Section, plan: &Plan, pools: &[Pool]) {
     let joins = lines_of_joins(plan, pools);
     let beyond = beyond(pools);
-    let mut leaves = lines_of_leaves(pools);
+    let mut leaves = lines_of_leaves(plan, pools);
     section.tables.push(table(
         "From a report to the first packet of data, in which the spacing of the data is contained.",
         "joins",
@@ -110,18 +110,29 @@ fn lines_of_joins<'a>(plan: &Plan, pools: &'a [Pool]) -> Vec<Line<'a>> {
     idle.chain(in_storm).collect()
 }
 
-fn lines_of_leaves(pools: &[Pool]) -> Vec<Line<'_>> {
-    let name = |contestant: Contestant| match contestant {
+/// A contestant, and how it treats leaves where it is measured for that.
+fn name_of_leaver(contestant: Contestant) -> String {
+    match contestant {
         Contestant::ImmediateIgmpd => format!("{}, immediate leave", contestant.name()),
         _ => format!("{}, Last Member Query Time 200 ms", contestant.name()),
-    };
-    pools
-        .iter()
-        .map(|(contestant, turn)| Line {
-            name: name(*contestant),
-            trial: &turn.leaves,
+    }
+}
+
+fn lines_of_leaves<'a>(plan: &Plan, pools: &'a [Pool]) -> Vec<Line<'a>> {
+    let idle = pools.iter().map(|(contestant, turn)| Line {
+        name: name_of_leaver(*contestant),
+        trial: &turn.leaves,
+    });
+    let in_storm = plan.storms.iter().enumerate().flat_map(|(index, rate)| {
+        pools.iter().filter_map(move |(contestant, turn)| {
+            let name = name_of_leaver(*contestant);
+            Some(Line {
+                name: format!("{name}, while others join {rate} groups/s"),
+                trial: &turn.storms.get(index)?.leaves,
+            })
         })
-        .collect()
+    });
+    idle.chain(in_storm).collect()
 }
 
 /// What a leave takes longer than the Last Member Query Time.
@@ -182,7 +193,7 @@ fn storms(plan: &Plan, pools: &[Pool]) -> Table {
             let numbers = [storm.reported, storm.known].map(|number| Unit::Count.text(number as f64));
             let mut cells = vec![Cell::from(rates)];
             cells.extend(numbers.map(Cell::from));
-            table.row(format!("{}, {rate} groups/s", contestant.name()), cells);
+            table.row(format!("{}, {rate} groups/s", name_of_leaver(*contestant)), cells);
         }
     }
     table
@@ -281,6 +292,18 @@ fn goals(plan: &Plan, pools: &[Pool]) -> Vec<Goal> {
     ahead("leave", "a leave with the last-member query", &|turn| {
         Some(&turn.leaves)
     });
+    for (index, rate) in plan.storms.iter().enumerate() {
+        // And what joined is left, where FRR serves joins.
+        let served = theirs
+            .and_then(|turn| turn.storms.get(index))
+            .is_some_and(|storm| storm.leaves.tried > 0);
+        if served {
+            let what = format!("a leave with the last-member query, while others join {rate} groups/s");
+            ahead(&format!("leave-storm-{rate}"), &what, &move |turn| {
+                Some(&turn.storms.get(index)?.leaves)
+            });
+        }
+    }
     goals.push(Goal::new(
         "latency.join-idle",
         "99th percentile of a join, idle",
@@ -293,12 +316,11 @@ fn goals(plan: &Plan, pools: &[Pool]) -> Vec<Goal> {
         "joins without data and leaves without end of igmpd",
         Bound::AtMost(0.0),
         ours.map(|turn| {
-            let storms = turn.storms.iter().map(|storm| &storm.joins);
-            let immediate = find(pools, Contestant::ImmediateIgmpd).map(|turn| &turn.leaves);
-            let all = [&turn.joins, &turn.leaves]
-                .into_iter()
-                .chain(storms)
-                .chain(immediate);
+            let immediate = find(pools, Contestant::ImmediateIgmpd);
+            let all = [turn].into_iter().chain(immediate).flat_map(|turn| {
+                let storms = turn.storms.iter().flat_map(|storm| [&storm.joins, &storm.leaves]);
+                [&turn.joins, &turn.leaves].into_iter().chain(storms)
+            });
             Figure::once(
                 Unit::Count,
                 all.map(|trial| trial.not_done + trial.early + trial.dry)

@@ -17,6 +17,7 @@ fn a_few() -> Plan {
         leaves_at_once: 5,
         storms: vec![1_000],
         joins_in_storm: 5,
+        leaves_in_storm: 5,
         storm: Duration::from_secs(2),
     }
 }
@@ -25,7 +26,14 @@ fn a_few() -> Plan {
 fn every_join_of_igmpd_is_served_and_every_leave_ends() {
     let plan = a_few();
     let turn = turn::take(Contestant::Igmpd, &plan).expect("a turn");
-    for (trial, tried) in [(&turn.joins, 10), (&turn.leaves, 10), (&turn.storms[0].joins, 5)] {
+    let storm = &turn.storms[0];
+    let trials = [
+        (&turn.joins, 10),
+        (&turn.leaves, 10),
+        (&storm.joins, 5),
+        (&storm.leaves, 5),
+    ];
+    for (trial, tried) in trials {
         assert_eq!((trial.tried, trial.seconds.len()), (tried, tried), "{trial:?}");
         assert_eq!((trial.not_done, trial.early, trial.dry), (0, 0, 0), "{trial:?}");
     }
@@ -37,7 +45,6 @@ fn every_join_of_igmpd_is_served_and_every_leave_ends() {
         "{:?}",
         turn.leaves
     );
-    let storm = &turn.storms[0];
     assert!(storm.reported > 0, "{storm:?}");
     assert_eq!(storm.known, storm.reported);
     assert!(!turn.gaps.is_empty());

@@ -1,7 +1,6 @@
 //! One contestant's turn: everything that is measured between its start and its end.
 
 use std::{
-    ops::Range,
     thread,
     time::{Duration, Instant},
 };
@@ -28,7 +27,9 @@ pub(super) struct Plan {
     pub(super) storms: Vec<u32>,
     /// Joins during a storm.
     pub(super) joins_in_storm: u32,
-    /// The longest time for the joins during a storm.
+    /// Leaves of groups that were joined then, while the storm goes on.
+    pub(super) leaves_in_storm: u32,
+    /// The longest time for the joins during a storm, and for the leaves.
     pub(super) storm: Duration,
 }
 
@@ -43,10 +44,11 @@ pub(super) struct Turn {
     pub(super) gaps: Vec<f64>,
 }
 
-/// Joins during a storm.
+/// Joins and leaves during a storm.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Storm {
     pub(super) joins: Trial,
+    pub(super) leaves: Trial,
     /// New groups a second that others joined indeed, in each turn.
     pub(super) rates: Vec<f64>,
     /// How many that were.
@@ -69,6 +71,7 @@ impl Turn {
         self.storms.resize_with(storms.len(), Storm::default);
         for (storm, other) in self.storms.iter_mut().zip(storms) {
             storm.joins.extend(other.joins);
+            storm.leaves.extend(other.leaves);
             storm.rates.extend(other.rates);
             storm.reported += other.reported;
             storm.known += other.known;
@@ -104,47 +107,63 @@ fn run(contestant: Contestant, plan: &Plan) -> Result<Turn> {
     let mut member = Member::new(&scene, &generator)?;
     let mut turn = Turn::default();
     let whenever = Instant::now() + Duration::from_secs(60);
-    if contestant == Contestant::ImmediateIgmpd {
+    let is_immediate = contestant == Contestant::ImmediateIgmpd;
+    if is_immediate {
         turn.leaves = member.leave_each(0..plan.leaves, whenever)?;
     } else {
         turn.joins = member.join_each(0..plan.joins, whenever)?;
         turn.leaves = member.leave_in_parts(0..plan.leaves, plan.leaves_at_once, whenever)?;
-        let mut first = plan.joins;
-        for rate in plan.storms.iter().copied() {
-            let groups = first..first + plan.joins_in_storm;
-            first = groups.end;
-            turn.storms
-                .push(storm(&running, &generator, &mut member, plan, (rate, groups))?);
-        }
+    }
+    let mut first = plan.joins;
+    for rate in plan.storms.iter().copied() {
+        let groups = first..first + plan.joins_in_storm;
+        first = groups.end;
+        turn.storms
+            .push(storm(&running, &generator, rate, plan.storm, || {
+                let leaving = groups.start..groups.start + plan.leaves_in_storm.min(plan.joins_in_storm);
+                if is_immediate {
+                    let leaves = member.leave_each(leaving, Instant::now() + plan.storm)?;
+                    return Ok((Trial::default(), leaves));
+                }
+                let joins = member.join_each(groups, Instant::now() + plan.storm)?;
+                let until = Instant::now() + plan.storm;
+                let leaves = member.leave_in_parts(leaving, plan.leaves_at_once, until)?;
+                Ok((joins, leaves))
+            })?);
     }
     turn.gaps = member.gaps;
     drop(running);
     Ok(turn)
 }
 
+/// Has others join so many groups a second while the member does what it does: joins, and then leaves.
 fn storm(
     running: &Running,
     generator: &Generator,
-    member: &mut Member<'_>,
-    plan: &Plan,
-    (rate, groups): (u32, Range<u32>),
+    rate: u32,
+    rise: Duration,
+    member: impl FnOnce() -> Result<(Trial, Trial)>,
 ) -> Result<Storm> {
     let already = running.known();
     let before = generator.stormed();
     let began = Instant::now();
     generator.storm(rate);
-    thread::sleep(plan.storm / 10);
-    let joins = member.join_each(groups, began + plan.storm)?;
+    thread::sleep(rise / 10);
+    let (joins, leaves) = member()?;
     generator.storm(0);
     let took = began.elapsed();
     generator.wait_more(1);
     let reported = generator.stormed() - before;
-    let known = running.wait_known(already + reported + joins.tried as u64);
+    // Groups that were joined before they were left, as nothing but a leave, come and go.
+    let stay = already + joins.tried.saturating_sub(leaves.tried) as u64;
+    let known = running.wait_known(stay + reported);
     Ok(Storm {
         rates: vec![reported as f64 / took.as_secs_f64()],
         reported,
-        known: known.saturating_sub(already + joins.tried as u64),
+        // What was left may still be on its way out.
+        known: known.saturating_sub(stay).min(reported),
         joins,
+        leaves,
     })
 }
 
